@@ -1,0 +1,239 @@
+"""Every error this project raises on purpose, as one tree.
+
+AppError
+├─ InvalidRequest            422   the caller's fault; `field` named
+├─ NotAuthenticated          401
+├─ NotFound                  404   kind + id
+├─ Conflict                  409
+│  ├─ AgentBusy              409   another run holds the conversation; run_id, retry_after_s
+│  └─ LeaseLost              -     internal: this worker stops quietly, nothing was written
+├─ LimitExceeded             422   block, payload or window sizes; limit and actual
+│  └─ ContextOverflow        -     what must stay in the window does not fit it
+├─ ProviderError             502
+│  ├─ ProviderRateLimited    429   retry_after_s
+│  ├─ ProviderQuota          402   the account has no credit left
+│  ├─ ProviderOverloaded     503
+│  ├─ ProviderTimeout        504
+│  ├─ ProviderRefusedKey     401
+│  ├─ ProviderRejected       400   a 4xx about our request
+│  │  └─ ProviderTooLong     400   the prompt is longer than the model takes
+│  └─ ProviderBadReply       502   unparsable, empty or cut off
+├─ StoreError                503
+│  ├─ StoreUnavailable       503   no connection
+│  └─ SchemaMismatch         500   found and expected migration
+├─ NotSupported              501   a part of the protocol that is not served (a retry will not help)
+└─ SettingsError             -     at start; lists every bad variable at once
+
+`api/errors.py` is the only place that turns these into HTTP answers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """Root of the tree.
+
+    `code` is the stable slug on the wire and in logs, `http_status` what HTTP callers get,
+    `retryable` whether the same call may succeed later.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(AppError):
+    """The request cannot be served as it is; `field` says which part and the message what to do."""
+
+    code = "invalid_request"
+    http_status = 422
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotAuthenticated(AppError):
+    """No bearer token, or a wrong one."""
+
+    code = "not_authenticated"
+    http_status = 401
+
+
+class NotFound(AppError):
+    """No such thing in the caller's organization."""
+
+    code = "not_found"
+    http_status = 404
+
+    def __init__(self, kind: str, wanted_id: str) -> None:
+        super().__init__(f"{kind} {wanted_id!r} does not exist")
+        self.kind = kind
+        self.wanted_id = wanted_id
+
+
+class Conflict(AppError):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class AgentBusy(Conflict):
+    """Another run holds the conversation and did not finish within the time a caller may wait."""
+
+    code = "agent_busy"
+    retryable = True
+
+    def __init__(self, conversation_id: str, run_id: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(
+            f"conversation {conversation_id!r} is busy with run {run_id!r}; "
+            "nothing of this request was stored, send it again later"
+        )
+        self.conversation_id = conversation_id
+        self.run_id = run_id
+        self.retry_after_s = retry_after_s
+
+
+class LeaseLost(Conflict):
+    """The fence moved on: another worker owns the conversation now, and nothing was written."""
+
+    code = "lease_lost"
+
+    def __init__(self, conversation_id: str, run_id: str) -> None:
+        super().__init__(f"the lease on {conversation_id!r} for run {run_id!r} was lost")
+        self.conversation_id = conversation_id
+        self.run_id = run_id
+
+
+class LimitExceeded(AppError):
+    """Something is larger than it may be."""
+
+    code = "limit_exceeded"
+    http_status = 422
+
+    def __init__(self, what: str, *, limit: int, actual: int, unit: str) -> None:
+        super().__init__(f"{what} is {actual} {unit}, and may be at most {limit} {unit}")
+        self.what = what
+        self.limit = limit
+        self.actual = actual
+
+
+class ContextOverflow(LimitExceeded):
+    """The parts of the context that may not be evicted are larger than the context window."""
+
+    code = "context_window_overflow_in_system_prompt"
+
+
+class ProviderError(AppError):
+    """A model provider failed. The message never holds a key or the prompt."""
+
+    code = "llm_error"
+    http_status = 502
+    retryable = True
+
+
+class ProviderRateLimited(ProviderError):
+    """The provider asks to slow down."""
+
+    code = "llm_rate_limit"
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderQuota(ProviderError):
+    """The provider account is out of credit: waiting does not help."""
+
+    code = "llm_insufficient_credits"
+    http_status = 402
+    retryable = False
+
+
+class ProviderOverloaded(ProviderError):
+    """The provider answers 5xx, or could not be reached."""
+
+    code = "llm_overloaded"
+    http_status = 503
+
+
+class ProviderTimeout(ProviderError):
+    """No answer within the time this step has."""
+
+    code = "llm_timeout"
+    http_status = 504
+
+
+class ProviderRefusedKey(ProviderError):
+    """The provider refuses the configured key."""
+
+    code = "llm_authentication"
+    http_status = 401
+    retryable = False
+
+
+class ProviderRejected(ProviderError):
+    """The provider calls our request wrong: another try would be refused too."""
+
+    code = "llm_bad_request"
+    http_status = 400
+    retryable = False
+
+
+class ProviderTooLong(ProviderRejected):
+    """The provider counts more prompt tokens than the model takes."""
+
+    code = "llm_context_window_exceeded"
+
+
+class ProviderBadReply(ProviderError):
+    """The reply cannot be read: not JSON, empty, or cut off in the middle."""
+
+    code = "llm_bad_reply"
+
+
+class StoreError(AppError):
+    """The database refused or failed."""
+
+    code = "store_error"
+    http_status = 503
+    retryable = True
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached."""
+
+    code = "store_unavailable"
+
+
+class SchemaMismatch(StoreError):
+    """The database holds another schema version than this code was written for."""
+
+    code = "schema_mismatch"
+    http_status = 500
+    retryable = False
+
+
+class NotSupported(AppError):
+    """A part of the protocol that this server does not serve."""
+
+    code = "not_supported"
+    http_status = 501
+
+
+class SettingsError(AppError):
+    """One or more settings are missing or wrong; the message lists all of them."""
+
+    code = "settings_error"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("settings are not usable:\n" + "\n".join(f"  - {p}" for p in problems))
+        self.problems = tuple(problems)

@@ -1,0 +1,111 @@
+"""What a deployment sets. Read once, at start, from a mapping; all problems reported at once.
+
+Only `wiring`, `cli` and `local` import this. Provider keys are not here: the table of vendors
+(`llm/vendors.py`) reads them from the same mapping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from remanence.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of the project. The variable of a field is `REMANENCE_` + its name in capitals.
+
+    Fields with another variable (`PORT`, `LETTA_PG_URI`) say so.
+    """
+
+    # The database, as a libpq URI. Alias: LETTA_PG_URI. Empty: `dev` starts its own.
+    pg_uri: str = ""
+    # Name of an SSM SecureString that holds the database URI (Lambda).
+    pg_uri_parameter: str = ""
+    # If set, callers must send it: `Authorization: Bearer ...`.
+    api_key: str = ""
+    # Name of an SSM SecureString that holds the API key (Lambda).
+    api_key_parameter: str = ""
+    # Where the laptop's embedded database lives. Default: ~/.remanence
+    home: str = ""
+    # Variable: PORT. The loopback port of the server.
+    port: int = 8283
+    # Variable: HOST. Where `serve` listens; containers need 0.0.0.0.
+    host: str = "127.0.0.1"
+    # Handle used by an agent that is created without a model.
+    default_model: str = ""
+    # Handle used by an agent that is created without an embedding model; empty: lexical only.
+    default_embedding: str = ""
+    # One step's time limit, in seconds: model call, tools and commit.
+    step_limit_s: int = 120
+    # How long a message waits for a busy conversation before it gets 409, in seconds.
+    busy_wait_s: float = 10.0
+    # SQS FIFO queue that starts the next step; empty: in this process.
+    step_queue_url: str = ""
+    # Connections of a server's pool (a Lambda environment always has one).
+    pool_size: int = 8
+    # Share (0..1) of the context window above which the sweep compacts a conversation.
+    compact_at: float = 0.7
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read every field from `env`; unset variables keep their default.
+
+        Raises:
+            SettingsError: lists every variable that cannot be read.
+        """
+        problems: list[str] = []
+        return _read(env, problems)
+
+
+_VARIABLES = {"port": "PORT", "host": "HOST"}
+_ALIASES = {"pg_uri": "LETTA_PG_URI"}
+
+
+def variable_of(field_name: str) -> str:
+    """The environment variable of a settings field."""
+    return _VARIABLES.get(field_name, f"REMANENCE_{field_name.upper()}")
+
+
+def _read(env: Mapping[str, str], problems: list[str]) -> Settings:
+    values: dict[str, str | int | float] = {}
+    for spec in fields(Settings):
+        variable = variable_of(spec.name)
+        raw = env.get(variable) or env.get(_ALIASES.get(spec.name, ""), "")
+        if not raw:
+            continue
+        values[spec.name] = _convert(variable, raw.strip(), spec.default, problems)
+    settings = Settings(**values)  # type: ignore[arg-type]  # each value has its default's type
+    problems += _check(settings)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _convert(variable: str, raw: str, default: object, problems: list[str]) -> str | int | float:
+    if isinstance(default, str):
+        return raw
+    number = int if isinstance(default, int) else float
+    try:
+        return number(raw)
+    except ValueError:
+        problems.append(f"{variable} must be a number, and is {raw!r}")
+        return number(0)
+
+
+def _check(settings: Settings) -> list[str]:
+    checks = [
+        (0 <= settings.port <= 65_535, "PORT must be between 0 and 65535"),
+        (settings.step_limit_s > 0, "REMANENCE_STEP_LIMIT_S must be above 0"),
+        (settings.pool_size > 0, "REMANENCE_POOL_SIZE must be above 0"),
+        (0 < settings.compact_at <= 1, "REMANENCE_COMPACT_AT must be above 0 and at most 1"),
+        (
+            not settings.pg_uri or settings.pg_uri.startswith(("postgres://", "postgresql://")),
+            "REMANENCE_PG_URI must begin with postgresql:// (the value is not shown)",
+        ),
+    ]
+    return [text for holds, text in checks if not holds]
