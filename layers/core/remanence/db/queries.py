@@ -1,0 +1,78 @@
+"""The SQL files, and the one way to run them.
+
+Every statement of the project is a file in `db/sql/`, named as the method that runs it.
+A call is one round trip: the statement travels behind the one that puts its transaction into
+the caller's organization (row-level security), as one pipeline with one Sync.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, TypeVar, cast
+
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg import Connection
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class ConnectionSource(Protocol):
+    """Where a connection comes from: one per Lambda environment, a pool in a server."""
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Give `work` a connection in autocommit mode.
+
+        `work` is called once more, on a fresh connection, when the first turned out to be dead:
+        so it must be safe to repeat.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+            StoreError: it refused the statement.
+        """
+        ...
+
+
+@cache
+def sql(name: str) -> LiteralString:
+    """The statement of `db/sql/<name>.sql`."""
+    text = (files("remanence.db") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    # A file of this package is as literal as a string in it.
+    return cast("LiteralString", text)
+
+
+class Queries:
+    """Runs the SQL files over a source of connections."""
+
+    def __init__(self, source: ConnectionSource) -> None:
+        self._source = source
+
+    def rows(self, name: str, org_id: str, **params: object) -> list[Row]:
+        """All rows of statement `name`, run in an organization: one round trip."""
+
+        def work(conn: Connection) -> list[Row]:
+            with conn.pipeline():
+                conn.execute(sql("enter_org"), {"org_id": org_id})
+                cursor = conn.cursor(row_factory=dict_row).execute(sql(name), params)
+            return cursor.fetchall() if cursor.description else []
+
+        return self._source.run(work)
+
+    def one(self, name: str, org_id: str, **params: object) -> Row | None:
+        """The first row of statement `name`, or None."""
+        found = self.rows(name, org_id, **params)
+        return found[0] if found else None
+
+    def call(self, name: str, **params: object) -> Any:
+        """The single value of a statement that enters its organization itself: one round trip."""
+
+        def work(conn: Connection) -> Any:
+            row = conn.execute(sql(name), params).fetchone()
+            return row[0] if row else None
+
+        return self._source.run(work)
