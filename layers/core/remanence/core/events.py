@@ -1,0 +1,80 @@
+"""What happens during a run, as values: the engine yields them, `api/wire` puts them on the wire.
+
+Order: RunStarted, then per step StepStarted, Streamed ... (only when tokens are streamed),
+StepStored, and one RunEnded last. What StepStored carries is committed; what was only Streamed
+may be taken back by a failure of its step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from remanence.core.exchange import Delta, Usage
+    from remanence.core.types import Message, StopReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The input is stored and the conversation is claimed."""
+
+    run_id: str
+    agent_id: str
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """A model call begins; its reply will be stored as the message `message_id`."""
+
+    step_id: str
+    step_no: int
+    message_id: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """A fragment of the reply. `part_index` counts the parts of the message, from 0."""
+
+    step_id: str
+    message_id: str
+    part_index: int
+    delta: Delta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStored:
+    """A step was committed with these messages (assistant first, then the tool returns)."""
+
+    step_id: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunError:
+    """Why a run failed: the `code` of an error of errors.py, and its message."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """The run is over; `usage` and `step_count` are the whole run's.
+
+    `context_tokens` is the size of the last request as the provider counted it.
+    """
+
+    run_id: str
+    stop_reason: StopReason
+    usage: Usage
+    step_count: int
+    context_tokens: int | None = None
+    error: RunError | None = None
+
+
+Event: TypeAlias = RunStarted | StepStarted | Streamed | StepStored | RunEnded

@@ -1,0 +1,274 @@
+"""Rows of the database (as jsonb gives them) to core values, and back.
+
+The only place where the spelling of stored JSON is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from remanence.core.exchange import (
+    Image,
+    JsonObject,
+    ModelSettings,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolReturn,
+    Usage,
+)
+from remanence.core.types import (
+    Agent,
+    Block,
+    CompactionSettings,
+    Conversation,
+    MemoryCounts,
+    Message,
+    Run,
+    RunOptions,
+    State,
+    Summary,
+    TokenAnchor,
+    Tool,
+    ToolRule,
+)
+
+Row = dict[str, Any]
+
+_PART_TYPES: dict[str, type[Part]] = {
+    "text": Text,
+    "image": Image,
+    "reasoning": Reasoning,
+    "tool_call": ToolCall,
+    "tool_return": ToolReturn,
+}
+_PART_NAMES = {kind: name for name, kind in _PART_TYPES.items()}
+
+
+def part_to_row(part: Part) -> JsonObject:
+    """A part as stored: its fields and its `type`; fields that are None or empty are left out."""
+    row: JsonObject = {"type": _PART_NAMES[type(part)]}
+    for name, value in asdict(part).items():
+        if value is not None and value != ():
+            row[name] = list(value) if isinstance(value, tuple) else value
+    return row
+
+
+def part_from_row(row: Row) -> Part:
+    """A stored part.
+
+    Raises:
+        KeyError: a `type` this code does not know; newer code has written it.
+    """
+    kind = _PART_TYPES[row["type"]]
+    values = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in row.items()
+        if key != "type"
+    }
+    return kind(**values)
+
+
+def instant(text: str | datetime | None) -> datetime | None:
+    """A stored instant, aware; None stays None."""
+    return datetime.fromisoformat(text) if isinstance(text, str) else text
+
+
+def message_from_row(row: Row) -> Message:
+    """A row of messages."""
+    return Message(
+        id=row["id"],
+        role=row["role"],
+        parts=tuple(part_from_row(part) for part in row["parts"]),
+        created_at=_at(row["created_at"]),
+        seq=row["seq"],
+        tokens=row["tokens"],
+        name=row["name"],
+        otid=row["otid"],
+        sender_id=row["sender_id"],
+        run_id=row["run_id"],
+        step_id=row["step_id"],
+    )
+
+
+def message_to_row(message: Message) -> JsonObject:
+    """A message as the step functions take it; the database gives it its `seq`."""
+    return {
+        "id": message.id,
+        "role": message.role,
+        "parts": [part_to_row(part) for part in message.parts],
+        "name": message.name,
+        "otid": message.otid,
+        "sender_id": message.sender_id,
+        "tokens": message.tokens,
+        "created_at": message.created_at.isoformat(),
+    }
+
+
+def agent_from_row(row: Row) -> Agent:
+    """A row of agents."""
+    return Agent(
+        **_named(row, Agent, exclude=_AGENT_CONVERTED),
+        model_settings=ModelSettings(**_named(row["model_settings"], ModelSettings)),
+        compaction_settings=CompactionSettings(
+            **_named(row["compaction_settings"], CompactionSettings)
+        ),
+        tool_rules=tuple(rule_from_row(rule) for rule in row["tool_rules"]),
+        tags=tuple(row["tags"]),
+        created_at=_at(row["created_at"]),
+        updated_at=_at(row["updated_at"]),
+        last_run_completion=instant(row["last_run_completion"]),
+    )
+
+
+_AGENT_CONVERTED = frozenset(
+    {
+        "model_settings",
+        "compaction_settings",
+        "tool_rules",
+        "tags",
+        "created_at",
+        "updated_at",
+        "last_run_completion",
+    }
+)
+
+
+def rule_from_row(row: Row) -> ToolRule:
+    """A tool rule as stored."""
+    values = _named(row, ToolRule)
+    return ToolRule(**(values | {"children": tuple(values.get("children", ()))}))
+
+
+def rule_to_row(rule: ToolRule) -> JsonObject:
+    """A tool rule as stored."""
+    return asdict(rule) | {"children": list(rule.children)}
+
+
+def block_from_row(row: Row) -> Block:
+    """A row of blocks."""
+    values = _named(row, Block)
+    return Block(
+        **(
+            values
+            | {
+                "tags": tuple(row["tags"]),
+                "created_at": instant(row["created_at"]),
+                "updated_at": instant(row["updated_at"]),
+            }
+        )
+    )
+
+
+def tool_from_row(row: Row) -> Tool:
+    """A row of tools, with `requires_approval` as it holds for the agent."""
+    requires_approval = row.get("requires_approval", row.get("default_requires_approval", False))
+    values = _named(row, Tool)
+    return Tool(
+        **(values | {"tags": tuple(row["tags"]), "requires_approval": bool(requires_approval)})
+    )
+
+
+def summary_from_row(row: Row) -> Summary:
+    """A row of summaries."""
+    return Summary(**(_named(row, Summary) | {"created_at": _at(row["created_at"])}))
+
+
+def conversation_from_row(row: Row) -> Conversation:
+    """A row of conversations."""
+    return Conversation(
+        **(
+            _named(row, Conversation)
+            | {"anchor": TokenAnchor(**_named(row["anchor"], TokenAnchor))}
+        )
+    )
+
+
+def options_to_row(options: RunOptions) -> JsonObject:
+    """Run options as stored."""
+    return asdict(options) | {
+        "client_tools": [asdict(tool) | {"tags": list(tool.tags)} for tool in options.client_tools],
+        "include_return_message_types": (
+            None
+            if options.include_return_message_types is None
+            else list(options.include_return_message_types)
+        ),
+    }
+
+
+def options_from_row(row: Row) -> RunOptions:
+    """Run options as stored."""
+    kinds = row.get("include_return_message_types")
+    return RunOptions(
+        **(
+            _named(row, RunOptions)
+            | {
+                "client_tools": tuple(tool_from_row(tool) for tool in row.get("client_tools", ())),
+                "include_return_message_types": None if kinds is None else tuple(kinds),
+            }
+        )
+    )
+
+
+def run_from_row(row: Row) -> Run:
+    """A row of runs."""
+    return Run(
+        **(
+            _named(row, Run)
+            | {
+                "options": options_from_row(row["options"]),
+                "created_at": _at(row["created_at"]),
+                "completed_at": instant(row["completed_at"]),
+            }
+        )
+    )
+
+
+def counts_from_row(row: Row) -> MemoryCounts:
+    """What remanence.memory_counts gives."""
+    return MemoryCounts(
+        recall=row["recall"],
+        archival=row["archival"],
+        archival_tags=tuple(sorted(row["archival_tags"])),
+    )
+
+
+def usage_from_row(row: Row) -> Usage:
+    """Token counts, of one step or summed."""
+    return Usage(**_named(row, Usage))
+
+
+def state_from_row(row: Row, lease_token: str) -> State:
+    """What remanence.step_state gives."""
+    conversation = row["conversation"]
+    steps = row["steps"]
+    return State(
+        org_id=conversation["org_id"],
+        agent=agent_from_row(row["agent"]),
+        blocks=tuple(block_from_row(block) for block in row["blocks"]),
+        tools=tuple(tool_from_row(tool) for tool in row["tools"]),
+        conversation=conversation_from_row(conversation),
+        run=run_from_row(row["run"]),
+        step_no=steps["done"] + 1,
+        window=tuple(message_from_row(message) for message in row["window"]),
+        summaries=tuple(summary_from_row(summary) for summary in row["summaries"]),
+        counts=counts_from_row(row["counts"]),
+        called_tools=tuple(steps["called_tools"]),
+        usage=usage_from_row(steps),
+        fence=conversation["fence"],
+        lease_token=lease_token,
+        cancel_requested=row["run"]["cancel_requested"],
+    )
+
+
+def _at(text: str | datetime) -> datetime:
+    return datetime.fromisoformat(text) if isinstance(text, str) else text
+
+
+def _named(row: Row, kind: type, exclude: frozenset[str] = frozenset()) -> Row:
+    """The entries of a row that are fields of `kind`; columns newer than the code fall away."""
+    names = {spec.name for spec in fields(kind)} - exclude
+    return {key: value for key, value in row.items() if key in names}
