@@ -1,0 +1,1 @@
+"""EDGE: Postgres. Connections, SQL files, rows, the store, search and migrations."""
