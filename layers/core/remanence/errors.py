@@ -20,7 +20,8 @@ AppError
 │  └─ ProviderBadReply       502   unparsable, empty or cut off
 ├─ StoreError                503
 │  ├─ StoreUnavailable       503   no connection
-│  └─ SchemaMismatch         500   found and expected migration
+│  ├─ SchemaMismatch         500   found and expected migration
+│  └─ DatabaseUnfit          -     at start: too old, no pgvector, no right, wrong kind of URI
 ├─ NotSupported              501   a part of the protocol that is not served (a retry will not help)
 └─ SettingsError             -     at start; lists every bad variable at once
 
@@ -72,8 +73,8 @@ class NotFound(AppError):
     code = "not_found"
     http_status = 404
 
-    def __init__(self, kind: str, wanted_id: str) -> None:
-        super().__init__(f"{kind} {wanted_id!r} does not exist")
+    def __init__(self, kind: str, wanted_id: str, *, hint: str = "") -> None:
+        super().__init__(f"{kind} {wanted_id!r} does not exist{hint and '; '}{hint}")
         self.kind = kind
         self.wanted_id = wanted_id
 
@@ -218,6 +219,14 @@ class SchemaMismatch(StoreError):
     """The database holds another schema version than this code was written for."""
 
     code = "schema_mismatch"
+    http_status = 500
+    retryable = False
+
+
+class DatabaseUnfit(StoreError):
+    """The database cannot hold our schema as it is; the message names the remedy."""
+
+    code = "database_unfit"
     http_status = 500
     retryable = False
 

@@ -196,3 +196,41 @@ class Reply:
     def text(self) -> str:
         """The text of the reply, joined."""
         return "".join(p.text for p in self.parts if isinstance(p, Text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model that may be named in `Request.handle`.
+
+    Args:
+        handle: `provider/model`.
+        model: the provider's own name for it.
+        provider: the first part of the handle.
+        provider_type: the protocol's name for the kind of provider (`openai`, `google_ai`, ...).
+        context_window: tokens a prompt may hold.
+        endpoint: where it is served; None when it runs in this process.
+        display_name: a name for people.
+    """
+
+    handle: str
+    model: str
+    provider: str
+    provider_type: str
+    context_window: int
+    endpoint: str | None = None
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingInfo:
+    """A model that turns texts into vectors; the fields it shares with `ModelInfo` mean the same.
+
+    `embedding_dim` is the length of its vectors; None when only a call would tell.
+    """
+
+    handle: str
+    model: str
+    provider: str
+    provider_type: str
+    embedding_dim: int | None
+    endpoint: str | None = None
