@@ -8,6 +8,7 @@ AppError
 │  ├─ AgentBusy              409   another run holds the conversation; run_id, retry_after_s
 │  └─ LeaseLost              -     internal: this worker stops quietly, nothing was written
 ├─ LimitExceeded             422   block, payload or window sizes; limit and actual
+│  ├─ BodyTooLarge           413   the request itself
 │  └─ ContextOverflow        -     what must stay in the window does not fit it
 ├─ ProviderError             502
 │  ├─ ProviderRateLimited    429   retry_after_s
@@ -124,6 +125,13 @@ class LimitExceeded(AppError):
         self.what = what
         self.limit = limit
         self.actual = actual
+
+
+class BodyTooLarge(LimitExceeded):
+    """The body of the request is larger than the server takes."""
+
+    code = "body_too_large"
+    http_status = 413
 
 
 class ContextOverflow(LimitExceeded):

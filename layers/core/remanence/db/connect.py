@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import psycopg
 from psycopg import pq
 
-from remanence.db.failures import connect_failure, is_connection_lost, parse_uri, store_error
+from remanence.db.failures import connect_failure, is_connection_lost, parse_uri, translated
 from remanence.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Connections(ABC):
     @contextmanager
     def connection(self) -> Generator[Connection]:
         """Lend a connection in autocommit mode."""
-        with _translated(), self._lent() as conn:
+        with translated(), self._lent() as conn:
             yield conn
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -63,7 +63,7 @@ class Connections(ABC):
             StoreUnavailable: no connection, twice.
             StoreError: the database refused; nothing is tried again.
         """
-        with _translated():
+        with translated():
             with self._lent() as conn:
                 try:
                     return work(conn)
@@ -225,14 +225,6 @@ def is_dead(conn: Connection) -> bool:
     except (psycopg.Error, OSError):
         return True
     return conn.pgconn.status != pq.ConnStatus.OK
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except psycopg.Error as exc:
-        raise store_error(exc) from exc
 
 
 def _leave_clean(conn: Connection) -> None:

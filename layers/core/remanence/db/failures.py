@@ -7,11 +7,16 @@ line for the person who set the database up, and never holds the password.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from remanence.errors import SchemaMismatch, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _BAD_URI = (
     "the database URI cannot be read (it is not shown); it must look like "
@@ -78,6 +83,15 @@ def store_error(exc: psycopg.Error) -> StoreError:
             "run `remanence migrate`"
         )
     return StoreError(f"the database refused ({state}): {said}")
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Errors of the driver leave this block as store errors."""
+    try:
+        yield
+    except psycopg.Error as exc:
+        raise store_error(exc) from exc
 
 
 def _first_line(text: str) -> str:
