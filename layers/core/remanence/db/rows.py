@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remanence.core.exchange import (
     Image,
@@ -36,16 +36,19 @@ from remanence.core.types import (
     ToolRule,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Row = dict[str, Any]
 
-_PART_TYPES: dict[str, type[Part]] = {
+_PART_TYPES: dict[str, Callable[..., Part]] = {
     "text": Text,
     "image": Image,
     "reasoning": Reasoning,
     "tool_call": ToolCall,
     "tool_return": ToolReturn,
 }
-_PART_NAMES = {kind: name for name, kind in _PART_TYPES.items()}
+_PART_NAMES: dict[object, str] = {kind: name for name, kind in _PART_TYPES.items()}
 
 
 def part_to_row(part: Part) -> JsonObject:
@@ -245,13 +248,14 @@ def state_from_row(row: Row, lease_token: str) -> State:
     """What remanence.step_state gives."""
     conversation = row["conversation"]
     steps = row["steps"]
+    run = row["run"] or _no_run(conversation)
     return State(
         org_id=conversation["org_id"],
         agent=agent_from_row(row["agent"]),
         blocks=tuple(block_from_row(block) for block in row["blocks"]),
         tools=tuple(tool_from_row(tool) for tool in row["tools"]),
         conversation=conversation_from_row(conversation),
-        run=run_from_row(row["run"]),
+        run=run_from_row(run),
         step_no=steps["done"] + 1,
         window=tuple(message_from_row(message) for message in row["window"]),
         summaries=tuple(summary_from_row(summary) for summary in row["summaries"]),
@@ -260,8 +264,24 @@ def state_from_row(row: Row, lease_token: str) -> State:
         usage=usage_from_row(steps),
         fence=conversation["fence"],
         lease_token=lease_token,
-        cancel_requested=row["run"]["cancel_requested"],
+        cancel_requested=run["cancel_requested"],
     )
+
+
+def _no_run(conversation: Row) -> Row:
+    """Stands for the run of a conversation that is looked at before anything was said in it."""
+    return {
+        "id": "",
+        "agent_id": conversation["agent_id"],
+        "conversation_id": conversation["id"],
+        "status": "completed",
+        "options": {},
+        "background": False,
+        "created_at": conversation["created_at"],
+        "completed_at": None,
+        "stop_reason": None,
+        "cancel_requested": False,
+    }
 
 
 def _at(text: str | datetime) -> datetime:

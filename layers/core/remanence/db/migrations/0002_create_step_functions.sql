@@ -80,7 +80,10 @@ begin
         'blocks', remanence.agent_blocks_v1(conv.agent_id),
         'conversation', to_jsonb(conv),
         'counts', remanence.memory_counts_v1(conv.agent_id, conv.window_from_seq),
-        'run', (select to_jsonb(run) - 'input' from remanence.runs as run where run.id = p_run_id),
+        'run', (  -- of a conversation that is only looked at: its newest
+            select to_jsonb(run) - 'input' from remanence.runs as run
+            where run.conversation_id = conv.id and run.id = coalesce(p_run_id, run.id)
+            order by run.ord desc limit 1),
         'steps', (
             select jsonb_build_object(
                 'done', count(*),

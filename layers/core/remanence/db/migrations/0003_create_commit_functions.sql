@@ -318,7 +318,8 @@ $$;
 
 -- What the schedule has to look at, over all organizations: ids only, nothing of anybody's.
 -- SECURITY DEFINER because the run-time role sees one organization at a time.
-create function remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer)
+create function remanence.sweep_v1(
+    p_limit integer, p_hanging_after_ms integer, p_share real)
 returns table (kind text, org_id text, conversation_id text)
 language sql stable security definer
 set search_path = ''
@@ -336,7 +337,7 @@ as $$
      from remanence.conversations as conv
      join remanence.agents as agent on agent.id = conv.agent_id
      where conv.window_tokens > 0
-        and conv.window_tokens > agent.context_window_limit * 0.5
+        and conv.window_tokens > agent.context_window_limit * p_share
         and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
      order by conv.window_tokens::real / agent.context_window_limit desc
      limit p_limit)

@@ -1,0 +1,327 @@
+"""The tool calls of one reply: understood, then run on values.
+
+Path: core.step -> read_calls -> (engine performs the lookups) -> run_calls -> block_changes.
+Pure. Calls run in the order the model made them; each sees the blocks as the one before left
+them. What went wrong is a return with status "error" that tells the model what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from remanence.core.arguments import read_arguments
+from remanence.core.exchange import ToolReturn
+from remanence.core.memory_tools import MEMORY_TOOLS, run_memory_tool
+from remanence.core.rules import constraint_error
+from remanence.core.search_tools import (
+    ArchivalInsert,
+    ArchivalSearch,
+    ConversationSearch,
+    MessageHit,
+    PassageHit,
+    read_lookup,
+    render_archival_hits,
+    render_conversation_hits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, tzinfo
+
+    from remanence.core.exchange import JsonObject, Reply, ToolCall
+    from remanence.core.ids import IdSource
+    from remanence.core.rules import Allowed
+    from remanence.core.types import Block, State, Tool
+
+Lookup: TypeAlias = ArchivalInsert | ArchivalSearch | ConversationSearch
+
+LOOKUP_TOOLS = frozenset(
+    {"archival_memory_insert", "archival_memory_search", "conversation_search"}
+)
+SENT = "Sent message successfully."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A tool call as understood. Either `problem` is set, or the call can be run.
+
+    `wants_heartbeat`: the model asked to be run again after it.
+    """
+
+    call: ToolCall
+    tool: Tool | None
+    arguments: JsonObject = field(default_factory=dict)
+    lookup: Lookup | None = None
+    problem: str | None = None
+    wants_heartbeat: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """When a step happens, and in which zone its agent lives."""
+
+    now: datetime
+    tz: tzinfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """The vector of a text to be stored; None: there is none, words will find it."""
+
+    vector: tuple[float, ...] | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found, best first."""
+
+    passages: tuple[PassageHit, ...] = ()
+    messages: tuple[MessageHit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The lookup could not be made; the text is for the model."""
+
+    text: str
+
+
+Finding: TypeAlias = Embedded | Found | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPassage:
+    """A passage to be stored in the agent's own archive."""
+
+    id: str
+    text: str
+    tags: tuple[str, ...]
+    tool_call_id: str
+    vector: tuple[float, ...] | None
+    embedding_model: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockEdit:
+    """A block as it is to be; `base_version` is the version it was made from."""
+
+    block: Block
+    base_version: int
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockChanges:
+    """The difference between two lists of blocks."""
+
+    edited: tuple[BlockEdit, ...] = ()
+    created: tuple[BlockEdit, ...] = ()
+    detached: tuple[str, ...] = ()
+
+    def new_versions(self, blocks: Sequence[Block]) -> dict[str, int]:
+        """The version of every attached block once these changes are written, by id."""
+        versions: dict[str, int] = {
+            block.id: block.version for block in blocks if block.id not in self.detached
+        }
+        versions |= {edit.block.id: edit.base_version + 1 for edit in self.edited}
+        return versions | {edit.block.id: 1 for edit in self.created}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """What the calls of a reply left behind. `touched`: the last call that changed each block."""
+
+    returns: tuple[ToolReturn, ...]
+    blocks: tuple[Block, ...]
+    touched: dict[str, str]
+    passages: tuple[NewPassage, ...]
+
+
+def read_calls(reply: Reply, state: State, clock: Clock) -> tuple[Call, ...]:
+    """Understand the tool calls of a reply, in order.
+
+    Args:
+        reply: the model's answer.
+        state: whose tools may be called.
+        clock: resolves dates that are relative or without a zone.
+    """
+    tools = {tool.name: tool for tool in state.tools}
+    return tuple(_read(call, tools.get(call.name), clock) for call in reply.tool_calls)
+
+
+def _read(call: ToolCall, tool: Tool | None, clock: Clock) -> Call:
+    if tool is None:
+        return Call(call=call, tool=None)  # the rules say what may be called instead
+    arguments = read_arguments(call, _with_heartbeat_argument(tool.parameters))
+    if isinstance(arguments, str):
+        return Call(call=call, tool=tool, problem=arguments)
+    heartbeat = arguments.pop("request_heartbeat", False) is True
+    lookup: Lookup | None = None
+    if call.name in LOOKUP_TOOLS:
+        read = read_lookup(call, arguments, now=clock.now, timezone=clock.tz)
+        if isinstance(read, str):
+            return Call(call=call, tool=tool, problem=read, wants_heartbeat=heartbeat)
+        lookup = read
+    return Call(call=call, tool=tool, arguments=arguments, lookup=lookup, wants_heartbeat=heartbeat)
+
+
+def _with_heartbeat_argument(parameters: JsonObject) -> JsonObject:
+    """The schema, taking `request_heartbeat` too: models keep sending it once they know it."""
+    properties = parameters.get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    return {**parameters, "properties": {**known, "request_heartbeat": {"type": "boolean"}}}
+
+
+def lookups_of(calls: Sequence[Call], allowed: Allowed) -> tuple[Lookup, ...]:
+    """The lookups that have to be made before `run_calls`."""
+    return tuple(
+        call.lookup for call in calls if call.lookup is not None and call.call.name in allowed.names
+    )
+
+
+def run_calls(
+    state: State,
+    calls: Sequence[Call],
+    findings: dict[str, Finding],
+    *,
+    allowed: Allowed,
+    clock: Clock,
+    new_id: IdSource,
+) -> CallResult:
+    """Run the calls on values, in order.
+
+    Args:
+        state: its blocks are what memory tools edit.
+        calls: from `read_calls`.
+        findings: by tool_call_id, one for each of `lookups_of`.
+        allowed: what the tool rules permit in this step.
+        clock: for "3 days ago" in what searches return.
+        new_id: makes ids of blocks and passages.
+
+    Returns:
+        One return per call, and what is to be written.
+    """
+    bench = _Bench(findings=findings, clock=clock, new_id=new_id, blocks=state.blocks)
+    returns = []
+    for call in calls:
+        problem = _problem_of(call, allowed)
+        text, status = bench.run(call) if problem is None else (problem, "error")
+        returns.append(
+            ToolReturn(
+                tool_call_id=call.call.tool_call_id,
+                name=call.call.name,
+                text=_within(text, call.tool),
+                status=status,
+            )
+        )
+    return CallResult(
+        returns=tuple(returns),
+        blocks=bench.blocks,
+        touched=bench.touched,
+        passages=tuple(bench.passages),
+    )
+
+
+Status: TypeAlias = Literal["success", "error"]
+
+
+def _problem_of(call: Call, allowed: Allowed) -> str | None:
+    if call.tool is None or call.call.name not in allowed.names:
+        return constraint_error(call.call.name, allowed)
+    return call.problem
+
+
+def _within(text: str, tool: Tool | None) -> str:
+    """The return, cut to what the tool may put into a context."""
+    limit = tool.return_char_limit if tool else len(text)
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}... [cut here: the tool returned {len(text)} characters]"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Bench:
+    """What the calls of one reply work on, one after the other."""
+
+    findings: dict[str, Finding]
+    clock: Clock
+    new_id: IdSource
+    blocks: tuple[Block, ...]
+    touched: dict[str, str] = field(default_factory=dict)
+    passages: list[NewPassage] = field(default_factory=list)
+
+    def run(self, call: Call) -> tuple[str, Status]:
+        name = call.call.name
+        if name in MEMORY_TOOLS:
+            return self._edit(call)
+        if call.lookup is not None:
+            return self._look_up(call, call.lookup)
+        if name == "send_message":
+            return SENT, "success"
+        return f"The tool {name} cannot be run by this server.", "error"
+
+    def _edit(self, call: Call) -> tuple[str, Status]:
+        result = run_memory_tool(
+            call.call.name,
+            call.arguments,
+            self.blocks,
+            new_block_id=lambda: self.new_id("block"),
+        )
+        before = {block.id: block for block in self.blocks}
+        self.touched |= {
+            block.id: call.call.tool_call_id
+            for block in result.blocks
+            if before.get(block.id) != block
+        }
+        self.blocks = result.blocks
+        return result.text, result.status
+
+    def _look_up(self, call: Call, lookup: Lookup) -> tuple[str, Status]:
+        found = self.findings[call.call.tool_call_id]
+        if isinstance(found, Failed):
+            return found.text, "error"
+        match lookup:
+            case ArchivalInsert():
+                vector = found if isinstance(found, Embedded) else Embedded()
+                self.passages.append(
+                    NewPassage(
+                        id=self.new_id("passage"),
+                        text=lookup.text,
+                        tags=lookup.tags,
+                        tool_call_id=call.call.tool_call_id,
+                        vector=vector.vector,
+                        embedding_model=vector.model,
+                    )
+                )
+                return "None", "success"
+            case ArchivalSearch():
+                hits = found.passages if isinstance(found, Found) else ()
+                return render_archival_hits(hits, self.clock.tz), "success"
+            case ConversationSearch():
+                heard = found.messages if isinstance(found, Found) else ()
+                return (
+                    render_conversation_hits(heard, now=self.clock.now, tz=self.clock.tz),
+                    "success",
+                )
+
+
+def block_changes(before: Sequence[Block], result: CallResult) -> BlockChanges:
+    """What has to be written so that `before` becomes the result's blocks."""
+    old = {block.id: block for block in before}
+    new_ids = {block.id for block in result.blocks}
+    edits = [
+        BlockEdit(
+            block=block,
+            base_version=old[block.id].version if block.id in old else 0,
+            tool_call_id=result.touched[block.id],
+        )
+        for block in result.blocks
+        if old.get(block.id) != block
+    ]
+    return BlockChanges(
+        edited=tuple(edit for edit in edits if edit.block.id in old),
+        created=tuple(edit for edit in edits if edit.block.id not in old),
+        detached=tuple(block.id for block in before if block.id not in new_ids),
+    )

@@ -1,0 +1,98 @@
+"""What is asked of the store around a step, and what it answers. Values only.
+
+A run is ordered; the store answers with a claim, or says who has it. A step is committed; the
+store answers where the conversation stands, and what others changed meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from remanence.core.types import RunOptions
+
+if TYPE_CHECKING:
+    from remanence.core.ids import OrgId
+    from remanence.core.types import Agent, Block, MemoryCounts, Message, State, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """A run somebody asks for.
+
+    Args:
+        agent_id: the agent; its default conversation when `conversation_id` is None.
+        conversation_id: the conversation; with an `agent_id` it must be one of that agent's.
+        messages: what is said to the agent; roles user, system or assistant, without `seq`.
+        options: how to run.
+        background: nobody waits for it: it is stored, queued behind what runs, and returned.
+        idempotency_key: the same key in the same conversation is the same run.
+        request_hash: what the key stands for; the same key with another hash is refused.
+    """
+
+    agent_id: str | None
+    conversation_id: str | None
+    messages: tuple[Message, ...]
+    options: RunOptions = field(default_factory=RunOptions)
+    background: bool = False
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The conversation is this worker's until its lease ends."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """Another run is not finished. `hanging`: and nobody holds the lease, it needs a bell."""
+
+    conversation_id: str
+    run_id: str
+    hanging: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The run exists: queued just now, or the same request was sent before."""
+
+    run_id: str
+    conversation_id: str | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """Nothing is to be done in this conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """A step is stored. What others changed meanwhile is set, what they did not is None."""
+
+    next_seq: int
+    cancel_requested: bool
+    more: bool
+    agent: Agent | None = None
+    tools: tuple[Tool, ...] | None = None
+    blocks: tuple[Block, ...] | None = None
+    counts: MemoryCounts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlocksMoved:
+    """Nothing was written: a block the step edited has changed. Apply the reply to these."""
+
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Something the sweep has to look at. `large`: compact it; `hanging`: ring its bell."""
+
+    kind: Literal["hanging", "large"]
+    org_id: OrgId
+    conversation_id: str

@@ -1,0 +1,196 @@
+"""Stored messages to the turns a model accepts, repaired where they would be refused.
+
+Providers refuse a tool call without its return, a return without its call, an empty message and
+arguments that are not a JSON object. Old servers stored such things, and an agent that meets one
+must not be stuck on it for ever: each is mended in the request (never in the database), and the
+step's receipt says so. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn, Turn
+from remanence.core.search_tools import pack_tool_return
+from remanence.core.tokens import estimate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from remanence.core.exchange import Part, TurnRole
+    from remanence.core.types import Message
+
+# No single part may fill more of the window than this: a 2 MB paste must not end an agent.
+LARGEST_PART_SHARE = 0.4
+# The least one tool return may always show, in characters (what the retired server allowed).
+TOOL_RETURN_FLOOR_CHARS = 5_000
+TOOL_RETURN_SHARE = 0.2
+CHARS_PER_TOKEN = 4  # of English; the floor above covers the scripts that are denser
+UNANSWERED = "This call was interrupted before it returned; its effects are unknown."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One thing that had to be mended: what, and in which message."""
+
+    kind: str
+    message_id: str
+
+
+def turns_of(
+    window: Sequence[Message], tz: tzinfo, context_window_tokens: int
+) -> tuple[tuple[Turn, ...], tuple[Repair, ...]]:
+    """The turns for a window of messages, oldest first.
+
+    Args:
+        window: stored messages in order; any sequence of them, also a broken one.
+        tz: zone of the times inside tool returns.
+        context_window_tokens: bounds what one part may fill.
+
+    Returns:
+        Turns that every provider accepts, and what was mended for that.
+
+    Invariants:
+        Every tool call is answered by exactly one return in the turn after it.
+        No return stands without its call; no turn is empty.
+    """
+    repairs: list[Repair] = []
+    turns: list[Turn] = []
+    place = 0
+    while place < len(window):
+        message = window[place]
+        place += 1
+        if message.role == "tool":
+            repairs.append(Repair(kind="return without a call", message_id=message.id))
+            continue
+        turn = _turn(message, context_window_tokens, repairs)
+        if turn is None:
+            continue
+        turns.append(turn)
+        calls = [part for part in turn.parts if isinstance(part, ToolCall)]
+        if calls:
+            returned: list[Message] = []
+            while place < len(window) and window[place].role == "tool":
+                returned.append(window[place])
+                place += 1
+            turns.append(
+                _returns(message, calls, returned, _ToolTimes(tz, context_window_tokens), repairs)
+            )
+    return tuple(turns), tuple(repairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _ToolTimes:
+    tz: tzinfo
+    context_window_tokens: int
+
+    @property
+    def limit_chars(self) -> int:
+        """How much of one return the model sees, in characters."""
+        share = int(self.context_window_tokens * TOOL_RETURN_SHARE) * CHARS_PER_TOKEN
+        return max(TOOL_RETURN_FLOOR_CHARS, share)
+
+
+def _turn(message: Message, context_window_tokens: int, repairs: list[Repair]) -> Turn | None:
+    limit = int(context_window_tokens * LARGEST_PART_SHARE)
+    parts: list[Part] = []
+    seen: set[str] = set()
+    for part in message.parts:
+        kept = _part(part, message, limit, seen)
+        if isinstance(kept, Repair):
+            repairs.append(kept)
+        elif kept is not None:
+            parts.append(kept)
+            if isinstance(kept, ToolCall) and kept != part:
+                repairs.append(Repair(kind="arguments that are not JSON", message_id=message.id))
+    if all(isinstance(part, Reasoning) for part in parts):
+        repairs.append(Repair(kind="empty message", message_id=message.id))
+        return None
+    role: TurnRole = "assistant" if message.role == "assistant" else "user"
+    return Turn(role=role, parts=tuple(parts), name=message.name)
+
+
+def _part(part: Part, message: Message, limit_tokens: int, seen: set[str]) -> Part | Repair | None:
+    """The part as it may be sent, a repair that left it out, or None when it says nothing."""
+    by_model = message.role == "assistant"
+    match part:
+        case Text():
+            text = f"[System message] {part.text}" if message.role == "system" else part.text
+            return Text(text=clipped(text, limit_tokens)) if part.text.strip() else None
+        case Image() | Reasoning():
+            return part if by_model or isinstance(part, Image) else None
+        case ToolCall():
+            if part.tool_call_id in seen or not by_model:
+                return Repair(kind="call out of place", message_id=message.id)
+            seen.add(part.tool_call_id)
+            return _readable_call(part)
+        case ToolReturn():
+            return Repair(kind="return out of place", message_id=message.id)
+
+
+def _readable_call(call: ToolCall) -> ToolCall:
+    """The call with arguments that are a JSON object, whatever the model wrote."""
+    try:
+        if isinstance(json.loads(call.arguments), dict):
+            return call
+    except ValueError:
+        pass
+    return replace(call, arguments=json.dumps({"unreadable_arguments": call.arguments}))
+
+
+def _returns(
+    message: Message,
+    calls: Sequence[ToolCall],
+    returned: Sequence[Message],
+    times: _ToolTimes,
+    repairs: list[Repair],
+) -> Turn:
+    """One tool turn that answers each call once, in the order of the calls."""
+    answers: dict[str, ToolReturn] = {}
+    wanted = {call.tool_call_id for call in calls}
+    for tool_message in returned:
+        for part in tool_message.parts:
+            if not isinstance(part, ToolReturn):
+                continue
+            if part.tool_call_id not in wanted or part.tool_call_id in answers:
+                repairs.append(Repair(kind="return without a call", message_id=tool_message.id))
+                continue
+            packed = pack_tool_return(
+                part.text,
+                part.status,
+                now=tool_message.created_at,
+                tz=times.tz,
+                limit_chars=times.limit_chars,
+            )
+            answers[part.tool_call_id] = replace(part, text=packed)
+    for call in calls:
+        if call.tool_call_id not in answers:
+            repairs.append(Repair(kind="call without a return", message_id=message.id))
+            answers[call.tool_call_id] = ToolReturn(
+                tool_call_id=call.tool_call_id,
+                name=call.name,
+                status="error",
+                text=pack_tool_return(
+                    UNANSWERED,
+                    "error",
+                    now=message.created_at,
+                    tz=times.tz,
+                    limit_chars=times.limit_chars,
+                ),
+            )
+    return Turn(role="tool", parts=tuple(answers[call.tool_call_id] for call in calls))
+
+
+def clipped(text: str, limit_tokens: int) -> str:
+    """`text`, or its beginning and end with a note between, when it is over `limit_tokens`."""
+    # Most texts are far below: a text of n characters has at most about n tokens.
+    if len(text) <= limit_tokens or (size := estimate_text(text)) <= limit_tokens:
+        return text
+    keep = int(len(text) * limit_tokens / size)
+    head, tail = keep * 2 // 3, keep // 3
+    left_out = len(text) - head - tail
+    note = f"\n[... {left_out} characters are left out here; they are kept in recall memory ...]\n"
+    return text[:head] + note + text[len(text) - tail :]

@@ -1,0 +1,76 @@
+"""Asking a model for a summary, and judging what it wrote. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remanence.core.compaction import FAN_OUT, summaries_budget
+from remanence.core.exchange import ModelSettings, Request, Text, Turn
+from remanence.core.extract import extract_summary
+from remanence.core.history import clipped
+from remanence.core.tokens import estimate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from remanence.core.exchange import Reply
+    from remanence.core.types import Message, State
+
+PROMPT = """\
+You keep the long-term memory of an assistant. Below is the oldest part of a conversation, which
+is about to move out of the assistant's view. Write the summary that will stand in its place.
+
+Keep, word for word: names, numbers, dates, places, addresses, identifiers, URLs, and anything the
+user said about themselves, wants, prefers or refuses. Keep decisions and why they were made, what
+was promised, what failed and what is still open. Say who said what when it matters. Leave out
+greetings and filler. Write short plain lines, oldest first, in the language of the conversation,
+at most {words} words. Answer with the summary only."""
+# A transcript is cut to this share of the window, so that the summariser itself cannot overflow.
+TRANSCRIPT_SHARE = 0.6
+WORDS_PER_TOKEN = 0.6
+
+
+def summary_request(state: State, leaving: Sequence[Message], tz: tzinfo) -> Request:
+    """The request that asks for a summary of `leaving`.
+
+    Args:
+        state: whose agent, model and settings are used.
+        leaving: the messages to be summarised, oldest first.
+        tz: zone of the times in the transcript.
+    """
+    settings = state.agent.compaction_settings
+    budget = summaries_budget(state) // FAN_OUT
+    prompt = settings.prompt or PROMPT.format(words=max(40, int(budget * WORDS_PER_TOKEN)))
+    window = state.agent.context_window_limit
+    transcript = clipped(_transcript(leaving, tz), int(window * TRANSCRIPT_SHARE))
+    return Request(
+        handle=settings.model or state.agent.model,
+        system=prompt,
+        turns=(Turn(role="user", parts=(Text(text=transcript),)),),
+        settings=ModelSettings(max_output_tokens=max(256, budget * 2)),
+    )
+
+
+def _transcript(leaving: Sequence[Message], tz: tzinfo) -> str:
+    lines = []
+    for message in leaving:
+        said = extract_summary((message,), WHOLE)
+        lines.append(f"[{message.created_at.astimezone(tz):%Y-%m-%d %H:%M}] {said}")
+    return "\n".join(lines)
+
+
+# More than any message: its every sentence.
+WHOLE = 1_000_000
+
+
+def accept_summary(reply: Reply, leaving: Sequence[Message]) -> str | None:
+    """The summary in a reply, or None when it cannot stand for what leaves.
+
+    A summary that was cut off, is empty, or is longer than what it replaces is not one.
+    """
+    text = reply.text.strip()
+    if not text or reply.finish != "stop":
+        return None
+    replaced = sum(message.tokens for message in leaving)
+    return text if estimate_text(text) < max(replaced, 64) else None

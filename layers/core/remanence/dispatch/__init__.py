@@ -1,0 +1,1 @@
+"""Edges: how the next step of a conversation is started."""

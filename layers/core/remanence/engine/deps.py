@@ -1,0 +1,50 @@
+"""What the engine works with, in one value; made in `wiring.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from remanence.core.ids import IdSource
+    from remanence.engine.ports import Dispatcher, Models, Recall, Store, Zones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDeps:
+    """The world, as the engine sees it.
+
+    Args:
+        now: aware UTC.
+        monotonic: seconds; deadlines are counted in it.
+        monotonic_ns: nanoseconds, for durations.
+        sleep: seconds; used only while waiting for a busy conversation.
+        step_limit_s: what one step may take.
+        busy_wait_s: how long a caller waits for a busy conversation.
+    """
+
+    store: Store
+    recall: Recall
+    models: Models
+    dispatcher: Dispatcher
+    zones: Zones
+    new_id: IdSource
+    new_token: Callable[[], str]
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    monotonic_ns: Callable[[], int]
+    sleep: Callable[[float], None]
+    step_limit_s: float = 120.0
+    busy_wait_s: float = 10.0
+
+    @property
+    def lease_ms(self) -> int:
+        """A lease outlives the step it covers by what a commit may need."""
+        return int((self.step_limit_s + LEASE_MARGIN_S) * 1000)
+
+
+# A commit that waits for a lock, a lost answer and its repetition.
+LEASE_MARGIN_S = 10.0

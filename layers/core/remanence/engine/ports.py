@@ -1,0 +1,155 @@
+"""What the engine needs from the world, as Protocols.
+
+The edges fit these by shape and do not import them; `wiring.py` is where mypy proves the fit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from remanence.core.claims import RunOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, tzinfo
+
+    from remanence.core.claims import (
+        BlocksMoved,
+        Busy,
+        Claimed,
+        Committed,
+        Due,
+        Idle,
+        Known,
+    )
+    from remanence.core.compaction import Eviction
+    from remanence.core.exchange import Delta, Reply, Request
+    from remanence.core.ids import OrgId
+    from remanence.core.search_tools import MessageHit, PassageHit
+    from remanence.core.step import Outcome
+    from remanence.core.types import State, TokenAnchor
+
+__all__ = ["Dispatcher", "Models", "Recall", "RunOrder", "Store", "Zones"]
+
+
+class Store(Protocol):
+    """The database, as a step sees it. Each method is one round trip."""
+
+    def start_run(
+        self, org_id: OrgId, order: RunOrder, *, run_id: str, lease_token: str, lease_ms: int
+    ) -> Claimed | Busy | Known:
+        """Store a run with its input and, unless it is for the background, claim it.
+
+        Safe to repeat with the same `run_id` and `lease_token`.
+
+        Raises:
+            NotFound: no such agent or conversation; nothing was stored.
+            InvalidRequest: the idempotency key was used for another request.
+        """
+        ...
+
+    def begin_step(
+        self, org_id: OrgId, conversation_id: str, *, lease_token: str, lease_ms: int
+    ) -> Claimed | Busy | Idle:
+        """Claim a conversation for the next step of its oldest unfinished run."""
+        ...
+
+    def commit_step(
+        self, state: State, outcome: Outcome, *, lease_ms: int, new_archive_id: str
+    ) -> Committed | BlocksMoved:
+        """Write a step, whole or not at all; extend the lease, or release it when the run ends.
+
+        Raises:
+            LeaseLost: another worker holds the conversation; nothing was written.
+        """
+        ...
+
+    def peek_state(self, org_id: OrgId, conversation_id: str) -> State:
+        """Read what a step would read, without any claim.
+
+        Raises:
+            NotFound: no such conversation.
+        """
+        ...
+
+    def commit_compaction(
+        self, state: State, eviction: Eviction, *, window_tokens: int, anchor: TokenAnchor
+    ) -> bool:
+        """Write a compaction; False when the window moved or a step is running."""
+        ...
+
+    def list_due(self, *, limit: int, hanging_after_ms: int, share: float) -> list[Due]:
+        """What the sweep has to look at, over all organizations."""
+        ...
+
+
+class Recall(Protocol):
+    """Search over what is not in the context."""
+
+    def search_passages(  # noqa: PLR0913  the filters of one search
+        self,
+        org_id: OrgId,
+        *,
+        agent_id: str,
+        query: str,
+        query_embedding: Sequence[float] | None,
+        embedding_model: str | None,
+        tags: Sequence[str],
+        tag_match_mode: Literal["any", "all"],
+        limit: int,
+        start: datetime | None,
+        end: datetime | None,
+    ) -> list[PassageHit]:
+        """Passages of the agent's archives, best first."""
+        ...
+
+    def search_messages(  # noqa: PLR0913  the filters of one search
+        self,
+        org_id: OrgId,
+        *,
+        agent_id: str,
+        query: str,
+        roles: Sequence[str],
+        limit: int,
+        start: datetime | None,
+        end: datetime | None,
+    ) -> list[MessageHit]:
+        """Messages of all the agent's conversations, best first."""
+        ...
+
+
+class Models(Protocol):
+    """Model providers. `deadline` is in seconds of `time.monotonic`."""
+
+    def call(self, request: Request, *, stream: bool, deadline: float) -> Iterator[Delta | Reply]:
+        """One model call: fragments if `stream`, and the whole reply last.
+
+        Raises:
+            ProviderError: one of its kinds.
+            NotFound: no provider of this handle is configured.
+        """
+        ...
+
+    def embed(self, handle: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:
+        """One vector per text.
+
+        Raises:
+            ProviderError: one of its kinds.
+        """
+        ...
+
+
+class Dispatcher(Protocol):
+    """How the next step of a conversation is started by somebody else."""
+
+    def ring(self, org_id: OrgId, conversation_id: str, run_id: str) -> None:
+        """Ask for a step soon. Lost, doubled and reordered bells are harmless."""
+        ...
+
+
+class Zones(Protocol):
+    """Time zones by IANA name (they are files, so the core does not read them)."""
+
+    def __call__(self, name: str) -> tzinfo:
+        """The zone; UTC for a name that is not known."""
+        ...

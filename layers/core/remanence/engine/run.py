@@ -1,0 +1,168 @@
+"""A run: from the input of a caller to a stop reason, or one step of it for a doorbell.
+
+Path: api.routes.messages -> Engine.start -> engine.step.take_step, again and again.
+Between two steps nothing lives outside the database: whoever claims the conversation goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remanence.core.claims import Busy, Claimed, Known
+from remanence.core.events import RunEnded, RunError, RunStarted
+from remanence.core.types import StopReason
+from remanence.engine.step import Progress, take_step
+from remanence.errors import AgentBusy, AppError, Conflict, InvalidRequest, LeaseLost, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from remanence.core.claims import RunOrder
+    from remanence.core.events import Event
+    from remanence.core.ids import OrgId
+    from remanence.core.types import State
+    from remanence.engine.deps import EngineDeps
+
+# How a waiting caller looks again whether a busy conversation is free, in seconds: quickly at
+# first, since most runs are nearly over, then rarely, since each look is a round trip.
+FIRST_LOOK_S = 0.05
+LAST_LOOK_S = 1.0
+
+
+class Engine:
+    """Runs agents. One per process; holds no state of any run."""
+
+    def __init__(self, deps: EngineDeps) -> None:
+        self._deps = deps
+
+    def start(self, org_id: OrgId, order: RunOrder, *, stream: bool) -> Iterator[Event]:
+        """Store the input, claim the conversation and run to a stop reason.
+
+        Args:
+            org_id: of the caller.
+            order: what is asked; not for the background.
+            stream: yield fragments of replies as they arrive.
+
+        Yields:
+            The events of the run, from RunStarted to RunEnded. A caller that stops listening
+            (closes the generator) does not stop the run.
+
+        Raises:
+            NotFound: no such agent or conversation; nothing was stored. As all below, with the
+                first event.
+            AgentBusy: another run did not end within `busy_wait_s`; nothing was stored.
+            InvalidRequest: nothing is said, or the idempotency key stands for another request.
+            Conflict: this request was sent before, and its run is the one named.
+        """
+        if not order.messages:
+            raise InvalidRequest("say something: at least one message is needed", field="messages")
+        state = self._claim(org_id, order)
+        started = RunStarted(
+            run_id=state.run.id,
+            agent_id=state.agent.id,
+            conversation_id=state.conversation.id,
+        )
+        return _to_the_end(self._events(started, state, stream=stream))
+
+    def _events(self, started: RunStarted, state: State, *, stream: bool) -> Iterator[Event]:
+        yield started
+        progress = Progress(state=state, more=False)
+        while (going := progress.state) is not None:
+            try:
+                progress = yield from take_step(
+                    self._deps, going, stream=stream, deadline=self._step_deadline()
+                )
+            except (LeaseLost, StoreError) as error:
+                # The input and every earlier step are stored; the sweep goes on from there.
+                yield _interrupted(going, error)
+                return
+        if progress.more:  # runs that were queued behind this one
+            self._deps.dispatcher.ring(state.org_id, state.conversation.id, state.run.id)
+
+    def advance(self, org_id: OrgId, conversation_id: str, *, deadline: float) -> bool:
+        """Take one step of the oldest unfinished run of a conversation: what a doorbell asks for.
+
+        Args:
+            org_id: of the conversation.
+            conversation_id: may have nothing to do any more; then nothing happens.
+            deadline: seconds of `time.monotonic` by which the step must be committed.
+
+        Returns:
+            Whether there is more to do; then the next bell has been rung.
+
+        Raises:
+            LeaseLost: another worker has it; nothing was written.
+        """
+        deps = self._deps
+        claim = deps.store.begin_step(
+            org_id, conversation_id, lease_token=deps.new_token(), lease_ms=deps.lease_ms
+        )
+        if not isinstance(claim, Claimed):
+            return False
+        state = claim.state
+        limit = min(deadline, self._step_deadline())
+        progress = _drain(take_step(deps, state, stream=False, deadline=limit))
+        is_more = progress.state is not None or progress.more
+        if is_more:
+            deps.dispatcher.ring(org_id, conversation_id, state.run.id)
+        return is_more
+
+    def _step_deadline(self) -> float:
+        return self._deps.monotonic() + self._deps.step_limit_s
+
+    def _claim(self, org_id: OrgId, order: RunOrder) -> State:
+        """Store and claim, waiting a bounded time while another run has the conversation."""
+        deps = self._deps
+        run_id, token = deps.new_id("run"), deps.new_token()
+        give_up = deps.monotonic() + deps.busy_wait_s
+        pause = FIRST_LOOK_S
+        while True:
+            claim = deps.store.start_run(
+                org_id, order, run_id=run_id, lease_token=token, lease_ms=deps.lease_ms
+            )
+            match claim:
+                case Claimed():
+                    return claim.state
+                case Known():
+                    raise Conflict(
+                        f"this request was sent before: it is run {claim.run_id!r}; read it there"
+                    )
+                case Busy():
+                    if deps.monotonic() + pause > give_up:
+                        raise AgentBusy(claim.conversation_id, claim.run_id)
+                    if claim.hanging:  # its worker is gone: somebody has to end that run first
+                        deps.dispatcher.ring(org_id, claim.conversation_id, claim.run_id)
+                    deps.sleep(pause)
+                    pause = min(pause * 2, LAST_LOOK_S)
+
+
+def _interrupted(state: State, error: AppError) -> RunEnded:
+    """What a waiting caller is told when this worker cannot go on; the run itself is not over."""
+    return RunEnded(
+        run_id=state.run.id,
+        stop_reason=StopReason.ERROR,
+        usage=state.usage,
+        step_count=state.step_no - 1,
+        error=RunError(type=error.code, message=f"{error.message}; run {state.run.id!r} goes on"),
+    )
+
+
+def _to_the_end(events: Iterator[Event]) -> Iterator[Event]:
+    """The events; a listener who leaves does not end what was begun."""
+    for event in events:
+        try:
+            yield event
+        except GeneratorExit:
+            for _ in events:
+                pass
+            raise
+
+
+def _drain(step: Generator[Event, None, Progress]) -> Progress:
+    """Run a step that nobody listens to."""
+    while True:
+        try:
+            next(step)
+        except StopIteration as end:
+            result: Progress = end.value
+            return result
