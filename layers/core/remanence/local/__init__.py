@@ -1,0 +1,1 @@
+"""EDGE: the laptop. Embedded Postgres, the local server and the terminal client."""

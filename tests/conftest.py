@@ -1,0 +1,59 @@
+"""What every test may ask for: a real Postgres with the real schema, and a real pooler.
+
+The helpers live in `support`, importable because this folder is put on the path.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.bouncer import Bouncer, pgbouncer_program
+from support.pg import Database, Databases
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+@pytest.fixture(scope="session")
+def databases() -> Generator[Databases]:
+    """The session's own Postgres, with a migrated template to clone from."""
+    with Databases.started() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def database(databases: Databases) -> Database:
+    """A migrated database shared by the whole session: use ids of your own."""
+    return databases.clone()
+
+
+@pytest.fixture
+def fresh_database(databases: Databases) -> Generator[Database]:
+    """A migrated database for one test."""
+    clone = databases.clone()
+    yield clone
+    databases.drop(clone)
+
+
+@pytest.fixture
+def empty_database(databases: Databases) -> Generator[Database]:
+    """A database as a hosted Postgres hands it out: pgvector, an owner, no schema of ours."""
+    clone = databases.clone(template="template1")
+    yield clone
+    databases.drop(clone)
+
+
+@pytest.fixture(scope="session")
+def bouncer(databases: Databases) -> Generator[Bouncer]:
+    """A real pgbouncer in transaction mode in front of the session's Postgres."""
+    program = pgbouncer_program()
+    if program is None:
+        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
+    with Bouncer.started(program, databases.pg) as started:
+        yield started
