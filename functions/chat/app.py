@@ -1,0 +1,6 @@
+"""API Gateway, streamed: the routes that run an agent. run.sh serves `app` over HTTP."""
+
+from remanence import wiring
+from remanence.aws.observe import observed_asgi
+
+app = observed_asgi(wiring.lambda_chat_app())

@@ -1,0 +1,1 @@
+"""What only the Lambda functions need: observation, doorbells, the answer to CloudFormation."""

@@ -1,0 +1,90 @@
+"""Migrations as a step of a CloudFormation deployment, or by hand.
+
+Edge: functions/migrate -> here -> db.migrate. A custom resource has to answer by a PUT to the
+URL in its event, whatever happens: a stack that gets no answer waits for an hour.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+from aws_lambda_powertools import Logger
+
+from remanence.aws.observe import count
+from remanence.errors import AppError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# CloudFormation takes an answer of at most 4 KB.
+REASON_CHARS = 1000
+ANSWER_TIMEOUT_S = 10
+
+
+def migrate_for(
+    event: dict[str, Any], context: LambdaContext, *, migrate: Callable[[], list[str]]
+) -> dict[str, Any]:
+    """Apply pending migrations for an event by hand (any) or of a custom resource.
+
+    Args:
+        event: a custom resource's event has `RequestType` and `ResponseURL`.
+        context: Lambda's.
+        migrate: applies what is pending, and returns the names of what it applied.
+
+    Returns:
+        `{"applied": [...]}`; for a custom resource the answer that was sent.
+
+    Raises:
+        AppError: a migration failed, and the event came by hand.
+    """
+    if "ResponseURL" not in event:
+        return {"applied": _migrate(migrate)}
+    answer = _answer(event, context, migrate)
+    _send(event["ResponseURL"], answer)
+    return answer
+
+
+def _answer(
+    event: dict[str, Any], context: LambdaContext, migrate: Callable[[], list[str]]
+) -> dict[str, Any]:
+    answer = {
+        "Status": "SUCCESS",
+        "PhysicalResourceId": event.get("PhysicalResourceId", "remanence-schema"),
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+    }
+    if event["RequestType"] == "Delete":
+        return answer | {"Reason": "the schema and its data stay where they are"}
+    try:
+        applied = _migrate(migrate)
+    except Exception as exc:  # noqa: BLE001  whatever it is, the stack waits for an answer
+        Logger().exception("migration failed")
+        return answer | {"Status": "FAILED", "Reason": _reason(exc, context)}
+    return answer | {"Data": {"Applied": ",".join(applied)}}
+
+
+def _migrate(migrate: Callable[[], list[str]]) -> list[str]:
+    applied = migrate()
+    count("MigrationsApplied", len(applied))
+    Logger().info("migrated", extra={"applied": applied})
+    return applied
+
+
+def _reason(exc: Exception, context: LambdaContext) -> str:
+    # Only our own errors are known to hold no secret.
+    what = str(exc) if isinstance(exc, AppError) else type(exc).__name__
+    return f"{what[:REASON_CHARS]} (log stream {context.log_stream_name})"
+
+
+def _send(url: str, answer: dict[str, Any]) -> None:
+    # The URL is signed without a content type, and urllib would add one of its own.
+    request = Request(  # noqa: S310  CloudFormation's own URL
+        url, data=json.dumps(answer).encode(), headers={"Content-Type": ""}, method="PUT"
+    )
+    with urlopen(request, timeout=ANSWER_TIMEOUT_S):  # noqa: S310
+        pass
