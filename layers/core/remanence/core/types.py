@@ -163,7 +163,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A labelled piece of core memory. `limit` is in characters; `version` counts its values."""
+    """A labelled piece of core memory. `limit` is in characters; `version` counts its values.
+
+    `extras` keeps the fields of the protocol that have no behaviour here.
+    """
 
     id: BlockId
     label: str
@@ -175,6 +178,7 @@ class Block:
     metadata: JsonObject = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     hidden: bool = False
+    extras: JsonObject = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -183,7 +187,8 @@ class Block:
 class Tool:
     """A tool an agent may call. `parameters` is a JSON schema object.
 
-    `return_char_limit` bounds what one call may put into the context, in characters.
+    `return_char_limit` bounds what one call may put into the context, in characters;
+    `extras` keeps the fields of the protocol that have no behaviour here.
     """
 
     id: ToolId
@@ -195,6 +200,8 @@ class Tool:
     requires_approval: bool = False
     source_code: str | None = None
     tags: tuple[str, ...] = ()
+    metadata: JsonObject = field(default_factory=dict)
+    extras: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

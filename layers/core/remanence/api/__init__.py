@@ -1,0 +1,1 @@
+"""HTTP: the routes of the protocol over the catalog and the engine."""

@@ -1,0 +1,52 @@
+"""The HTTP application: its routes, its gate and its error answers, over one `Deps`.
+
+Path: functions/api, functions/chat and the local server call `create_app` and serve the result.
+Nothing is opened here, and no provider SDK is imported.
+"""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from remanence import __version__
+from remanence.api.deps import Deps
+from remanence.api.errors import install_error_handlers
+from remanence.api.gate import Gate
+from remanence.api.routes import ROUTERS
+
+_DESCRIPTION = (
+    "Agents that remember. The protocol is the one the official Letta SDKs speak; "
+    "point their `base_url` here."
+)
+
+
+def create_app(deps: Deps) -> FastAPI:
+    """The application; `app.state.deps` is what its routes work with."""
+    app = FastAPI(
+        title="Remanence",
+        version=__version__,
+        description=_DESCRIPTION,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        redoc_url=None,
+    )
+    app.state.deps = deps
+    for router in ROUTERS:
+        app.include_router(router)
+    # The last one added is the first to see a request.
+    app.add_middleware(Gate, api_key=deps.api_key, collections=_collections())
+    install_error_handlers(app)
+    return app
+
+
+def _collections() -> set[str]:
+    """The paths that end in a slash, which are served without it too."""
+    return {path for router in ROUTERS for path in _paths(router) if path.endswith("/")}
+
+
+def _paths(router: APIRouter) -> list[str]:
+    return [route.path for route in router.routes if isinstance(route, APIRoute)]
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The name of the route's function, which the house keeps unique."""
+    return route.name

@@ -1,0 +1,97 @@
+"""What a route is given: the parts the application is made of, and who is calling.
+
+`create_app` takes a `Deps`; a route takes `call: ThisCall`. Nothing here opens or reads anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from remanence.api.auth import Actor
+from remanence.core.exchange import EmbeddingInfo, ModelInfo
+from remanence.core.ids import IdSource, OrgId
+from remanence.db.catalog import Catalog
+
+
+class ModelTable(Protocol):
+    """What may be named as a model; no method calls one."""
+
+    def list_models(self) -> Sequence[ModelInfo]:
+        """Every model a provider with a key offers."""
+        ...
+
+    def list_embedding_models(self) -> Sequence[EmbeddingInfo]:
+        """Every embedding model a provider with a key offers."""
+        ...
+
+    def context_window(self, handle: str) -> int:
+        """Tokens a prompt to this model may hold.
+
+        Raises:
+            NotFound: no provider of this handle is configured.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """The parts of a running application.
+
+    Args:
+        catalog: agents, blocks and tools in the database.
+        models: what may be named as a model.
+        new_id: makes ids.
+        now: the time, aware UTC.
+        api_key: what callers must send; None: nothing.
+        default_model: handle for an agent that names none; None: it must name one.
+        default_embedding: handle for an agent that names none; None: lexical search only.
+    """
+
+    catalog: Catalog
+    models: ModelTable
+    new_id: IdSource
+    now: Callable[[], datetime]
+    api_key: str | None = None
+    default_model: str | None = None
+    default_embedding: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request: who calls, and what there is to answer with.
+
+    `is_sdk` says that the caller is an SDK of version 1 or later: it gets relations only when it
+    asks for them, and nothing back from attaching a tool.
+    """
+
+    deps: Deps
+    actor: Actor
+    is_sdk: bool
+
+    @property
+    def org_id(self) -> OrgId:
+        """The caller's organization."""
+        return self.actor.org_id
+
+
+async def _call_of(request: Request) -> Call:
+    """Async, so that no thread is spent on looking at two attributes."""
+    return Call(
+        deps=request.app.state.deps,
+        actor=request.state.actor,
+        is_sdk=_is_sdk(request),
+    )
+
+
+def _is_sdk(request: Request) -> bool:
+    """The retired server's rule: these SDKs say their version, or no user agent at all."""
+    user_agent = request.headers.get("user-agent", "")
+    return "x-stainless-package-version" in request.headers or (
+        not user_agent or user_agent.startswith("letta-client/")
+    )
+
+
+ThisCall = Annotated[Call, Depends(_call_of)]

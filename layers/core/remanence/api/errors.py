@@ -1,0 +1,149 @@
+"""Errors as HTTP answers: the only place that knows both.
+
+Every answer is `{"detail": ...}`, but a model provider's failure, which is `{"error": ...}`.
+The SDKs send a request again after 408, 409, 429 and 5xx unless `x-should-retry: false` forbids
+it; it is forbidden where the same request cannot succeed, or was stored and would be stored twice.
+"""
+
+import logging
+import math
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
+
+from remanence.errors import (
+    AgentBusy,
+    AppError,
+    NotAuthenticated,
+    ProviderError,
+    ProviderRateLimited,
+    StoreError,
+)
+
+logger = logging.getLogger("remanence.api")
+
+# More says less: the first few wrong fields are what a reader can mend at once.
+_MAX_PROBLEMS = 5
+_RETRIED_BY_SDK = frozenset({408, 409, 429})
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Translate everything a route, a dependency or the gate raises."""
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    # A middleware of its own and not a handler of the application: that one answers too, but
+    # raises the exception once more afterwards, and the server logs it with what it holds.
+    app.add_middleware(ExceptionMiddleware, handlers={AppError: _on_app, Exception: _on_unknown})
+
+
+def answer_to(exc: AppError) -> JSONResponse:
+    """The answer for an error raised on purpose."""
+    headers: dict[str, str] = {}
+    retried = exc.http_status in _RETRIED_BY_SDK or exc.http_status >= 500
+    # What failed at a provider is a run whose input is stored: sent again, it is stored twice.
+    if retried and (not exc.retryable or isinstance(exc, ProviderError)):
+        headers["x-should-retry"] = "false"
+    wait_s = getattr(exc, "retry_after_s", None)
+    if wait_s is not None:
+        headers["retry-after"] = str(math.ceil(wait_s))
+    if isinstance(exc, NotAuthenticated):
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(_body_of(exc), status_code=exc.http_status, headers=headers)
+
+
+def _body_of(exc: AppError) -> dict[str, Any]:
+    if isinstance(exc, ProviderError):
+        return {"error": {"type": exc.code, "message": exc.message, "detail": exc.message}}
+    body: dict[str, Any] = {"detail": exc.message}
+    if isinstance(exc, AgentBusy):
+        body["run_id"] = exc.run_id
+    return body
+
+
+async def _on_app(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, AppError)  # noqa: S101  what it is registered for
+    if isinstance(exc, StoreError):
+        # Its message may name a host or a column, which helps the operator and nobody else.
+        logger.error("%s %s: %s: %s", request.method, _route_of(request), exc.code, exc.message)
+        if not exc.retryable:
+            return _unknown_error()
+    elif not isinstance(exc, ProviderRateLimited) and exc.http_status >= 500:
+        logger.warning("%s %s: %s", request.method, _route_of(request), exc.code)
+    return answer_to(exc)
+
+
+async def _on_unknown(request: Request, exc: Exception) -> Response:
+    """A fault of ours. Logged without its message, which may hold what a user said."""
+    frames = traceback.extract_tb(exc.__traceback__)[-12:]
+    logger.error(
+        "%s %s: %s at %s",
+        request.method,
+        _route_of(request),
+        type(exc).__name__,
+        " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames)),
+    )
+    return _unknown_error()
+
+
+def _unknown_error() -> JSONResponse:
+    body = {"detail": "An unknown error occurred"}
+    return JSONResponse(body, status_code=500, headers={"x-should-retry": "false"})
+
+
+def _route_of(request: Request) -> str:
+    """The path with its ids left out, if a route was found."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", "(no route)"))
+
+
+async def _on_http(request: Request, exc: Exception) -> Response:
+    """What the framework raises: no such path, or no such method of it."""
+    assert isinstance(exc, HTTPException)  # noqa: S101  what it is registered for
+    detail = exc.detail
+    if exc.status_code in {404, 405}:
+        detail = f"{request.method} {request.url.path} is not served here: {detail}"
+    return JSONResponse({"detail": detail}, status_code=exc.status_code, headers=exc.headers)
+
+
+async def _on_validation(request: Request, exc: Exception) -> Response:  # noqa: ARG001  its place in a handler
+    assert isinstance(exc, RequestValidationError)  # noqa: S101  what it is registered for
+    return JSONResponse({"detail": sentence_of(exc.errors())}, status_code=422)
+
+
+def sentence_of(problems: Sequence[Any]) -> str:
+    """What is wrong with a request, each field named; what was sent is not repeated."""
+    said = [_problem(problem) for problem in problems[:_MAX_PROBLEMS]]
+    more = len(problems) - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    kind = problem["type"]
+    if kind == "json_invalid":
+        reason = problem.get("ctx", {}).get("error", "")
+        return f"the body is not valid JSON: {reason} at character {problem['loc'][-1]}"
+    where, *path = problem["loc"]
+    name = _field_name(path)
+    place = {"body": "", "path": " in the path", "query": " in the query"}.get(
+        where, f" in {where}"
+    )
+    if not name:
+        return "a JSON object is required as the body (with content-type application/json)"
+    if kind == "missing":
+        return f"{name}{place} is required"
+    text = str(problem["msg"])
+    return f"{name}{place}: {text[:1].lower()}{text[1:]}"
+
+
+def _field_name(path: Sequence[str | int]) -> str:
+    """`("memory_blocks", 0, "limit")` as `memory_blocks[0].limit`."""
+    name = ""
+    for key in path:
+        name += f"[{key}]" if isinstance(key, int) else f".{key}" if name else key
+    return name

@@ -1,0 +1,56 @@
+"""The catalog: everything of an organization that is configured and not said.
+
+Path: api/routes -> Catalog.agents, .blocks, .tools -> db/sql. Each method is one round trip, but
+where its docstring counts more, and may be repeated: ids are made by the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from remanence.db.catalog_agents import Agents
+from remanence.db.catalog_blocks import Blocks
+from remanence.db.catalog_tools import Tools
+
+if TYPE_CHECKING:
+    from remanence.core.ids import OrgId
+    from remanence.db.paging import Page
+    from remanence.db.queries import Queries
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Agents, blocks and tools; and the tags on them."""
+
+    queries: Queries
+
+    @property
+    def agents(self) -> Agents:
+        """Agents, and what is attached to them."""
+        return Agents(self.queries)
+
+    @property
+    def blocks(self) -> Blocks:
+        """Blocks, attached or not."""
+        return Blocks(self.queries)
+
+    @property
+    def tools(self) -> Tools:
+        """Tools, built in or not."""
+        return Tools(self.queries)
+
+    def list_tags(self, org_id: OrgId, page: Page, query_text: str | None) -> list[str]:
+        """The tags in use on agents and blocks; the cursors of `page` are tags."""
+        bounds = page.params()
+        rows = self.queries.rows(
+            "list_tags",
+            org_id,
+            lower_tag=bounds["lower_id"],
+            upper_tag=bounds["upper_id"],
+            ascending=bounds["ascending"],
+            scan_up=bounds["scan_up"],
+            page_limit=page.limit,
+            query_text=query_text,
+        )
+        return [row["tag"] for row in rows]

@@ -1,0 +1,292 @@
+"""Agents in the database, as the API reads and changes them.
+
+Path: api/routes/agents.py -> Agents -> db/sql. A step reads agents by itself (db/store.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+from remanence.db.outcomes import Stale, call_catalog
+from remanence.db.paging import list_page
+from remanence.db.rows import (
+    agent_from_row,
+    block_from_row,
+    message_to_row,
+    rule_to_row,
+    tool_from_row,
+)
+from remanence.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from remanence.core.exchange import JsonObject
+    from remanence.core.ids import OrgId
+    from remanence.core.types import Agent, Block, Message, Tool, ToolRule
+    from remanence.db.paging import Page
+    from remanence.db.queries import Queries, Row
+
+Relation = Literal["blocks", "tools"]
+
+# Others would have to change the same agent that often in a row for an update to give up.
+_UPDATE_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """An agent with what belongs to it; relations that were not asked for are empty.
+
+    `message_ids` are the newest 500 messages in context in its default conversation, in order.
+    """
+
+    agent: Agent
+    blocks: tuple[Block, ...]
+    tools: tuple[Tool, ...]
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAgent:
+    """An agent to be made, with its default conversation.
+
+    Its blocks are `new_blocks`, which are made with it, and then those of `block_ids`; its tools
+    those of `tool_names` and then of `tool_ids`, each once. `messages` are its first history.
+    """
+
+    agent: Agent
+    conversation_id: str
+    new_blocks: tuple[Block, ...] = ()
+    block_ids: tuple[str, ...] = ()
+    tool_names: tuple[str, ...] = ()
+    tool_ids: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChange:
+    """What an agent shall be: its configuration, and what is attached (None: as before)."""
+
+    agent: Agent
+    block_ids: tuple[str, ...] | None = None
+    tool_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFilter:
+    """Which agents a list shows; None: no matter. `tags`: any of them, or all."""
+
+    agent_name: str | None = None
+    query_text: str | None = None
+    project_id: str | None = None
+    template_id: str | None = None
+    base_template_id: str | None = None
+    last_stop_reason: str | None = None
+    block_id: str | None = None
+    tags: list[str] | None = None
+    match_all_tags: bool = False
+    with_hidden: bool = False
+
+
+class Agents:
+    """The agents of the catalog."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    def create_agent(self, org_id: OrgId, new: NewAgent) -> AgentView:
+        """Make an agent; the same id again gives the agent that is there.
+
+        Raises:
+            NotFound: a block or tool that was named.
+            Conflict: two of its blocks have the same label.
+        """
+        answer = call_catalog(
+            self._queries,
+            "create_agent",
+            org_id=org_id,
+            agent=agent_to_row(new.agent),
+            conversation_id=new.conversation_id,
+            new_blocks=[block_to_row(block) for block in new.new_blocks],
+            block_ids=new.block_ids,
+            tool_names=new.tool_names,
+            tool_ids=new.tool_ids,
+            messages=[message_to_row(message) for message in new.messages],
+        )
+        return _view(answer["view"])
+
+    def load_agent(
+        self, org_id: OrgId, agent_id: str, relations: Sequence[Relation] = ("blocks", "tools")
+    ) -> AgentView:
+        """An agent.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        row = self._queries.one("load_agent", org_id, agent_id=agent_id, relations=list(relations))
+        if row is None:
+            raise NotFound("agent", agent_id)
+        return _view(row["view"])
+
+    def list_agents(
+        self, org_id: OrgId, wanted: AgentFilter, page: Page, relations: Sequence[Relation]
+    ) -> list[AgentView]:
+        """One page of the agents that pass the filter.
+
+        Raises:
+            InvalidRequest: a cursor names nothing.
+        """
+        rows = list_page(
+            self._queries,
+            "list_agents",
+            org_id,
+            page,
+            order_by=page.order_by,
+            relations=list(relations),
+            **asdict(wanted),
+        )
+        return [_view(row["view"]) for row in rows]
+
+    def update_agent(
+        self, org_id: OrgId, agent_id: str, change: Callable[[AgentView], AgentChange]
+    ) -> AgentView:
+        """Change an agent: read it, let `change` say what it shall be, write that.
+
+        Two round trips; when somebody else was faster, the same again on what they wrote.
+
+        Raises:
+            NotFound: the agent, or a block or tool that was named.
+            Conflict: two of its blocks would have the same label; or others are always faster.
+        """
+        for _ in range(_UPDATE_TRIES):
+            known = self.load_agent(org_id, agent_id)
+            wanted = change(known)
+            try:
+                answer = call_catalog(
+                    self._queries,
+                    "update_agent",
+                    org_id=org_id,
+                    agent=agent_to_row(wanted.agent),
+                    base_version=known.agent.version,
+                    block_ids=wanted.block_ids,
+                    tool_ids=wanted.tool_ids,
+                )
+            except Stale:
+                continue
+            return _view(answer["view"])
+        raise Conflict(f"agent {agent_id!r} is being changed by others; nothing was changed here")
+
+    def delete_agent(self, org_id: OrgId, agent_id: str) -> None:
+        """Delete an agent with its conversations, messages, runs and own archives.
+
+        Its blocks stay, and so do archives that other agents share.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        call_catalog(self._queries, "delete_agent", org_id=org_id, agent_id=agent_id)
+
+    def link_block(self, org_id: OrgId, agent_id: str, block_id: str, *, attach: bool) -> AgentView:
+        """Attach a block, or detach it; what is so already stays so.
+
+        Raises:
+            NotFound: the agent or the block.
+            Conflict: the agent has another block with this label.
+        """
+        answer = call_catalog(
+            self._queries,
+            "link_block",
+            org_id=org_id,
+            agent_id=agent_id,
+            block_id=block_id,
+            attach=attach,
+        )
+        return _view(answer["view"])
+
+    def link_tool(self, org_id: OrgId, agent_id: str, tool_id: str, *, attach: bool) -> AgentView:
+        """Attach a tool, or detach it; what is so already stays so.
+
+        Raises:
+            NotFound: the agent or the tool.
+        """
+        answer = call_catalog(
+            self._queries,
+            "link_tool",
+            org_id=org_id,
+            agent_id=agent_id,
+            tool_id=tool_id,
+            attach=attach,
+        )
+        return _view(answer["view"])
+
+    def set_tool_approval(
+        self, org_id: OrgId, agent_id: str, rule: ToolRule, *, requires_approval: bool
+    ) -> AgentView:
+        """Have calls of the rule's tool wait for approval, or not; the rule comes or goes with it.
+
+        Raises:
+            NotFound: the agent, or the agent has no such tool.
+        """
+        answer = call_catalog(
+            self._queries,
+            "set_tool_approval",
+            org_id=org_id,
+            agent_id=agent_id,
+            tool_name=rule.tool_name,
+            requires_approval=requires_approval,
+            rule=rule_to_row(rule),
+        )
+        return _view(answer["view"])
+
+
+def _view(row: Row) -> AgentView:
+    return AgentView(
+        agent=agent_from_row(row["agent"]),
+        blocks=tuple(block_from_row(block) for block in row["blocks"]),
+        tools=tuple(tool_from_row(tool) for tool in row["tools"]),
+        message_ids=tuple(row["message_ids"]),
+    )
+
+
+def agent_to_row(agent: Agent) -> JsonObject:
+    """The columns of an agent that a caller may set."""
+    completed = agent.last_run_completion
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "agent_type": agent.agent_type,
+        "system": agent.system,
+        "model": agent.model,
+        "embedding": agent.embedding,
+        "description": agent.description,
+        "context_window_limit": agent.context_window_limit,
+        "model_settings": asdict(agent.model_settings),
+        "compaction_settings": asdict(agent.compaction_settings),
+        "tool_rules": [rule_to_row(rule) for rule in agent.tool_rules],
+        "tags": list(agent.tags),
+        "metadata": agent.metadata,
+        "timezone": agent.timezone,
+        "message_buffer_autoclear": agent.message_buffer_autoclear,
+        "hidden": agent.hidden,
+        "extras": agent.extras,
+        "last_stop_reason": agent.last_stop_reason,
+        "last_run_completion": None if completed is None else completed.isoformat(),
+        "last_run_duration_ms": agent.last_run_duration_ms,
+    }
+
+
+def block_to_row(block: Block) -> JsonObject:
+    """The columns of a new block."""
+    return {
+        "id": block.id,
+        "label": block.label,
+        "value": block.value,
+        "limit": block.limit,
+        "description": block.description,
+        "read_only": block.read_only,
+        "metadata": block.metadata,
+        "tags": list(block.tags),
+        "hidden": block.hidden,
+        "extras": block.extras,
+    }
