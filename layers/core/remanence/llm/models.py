@@ -1,0 +1,200 @@
+"""All models by their handles: the one door from the engine to every provider.
+
+Path: engine.run -> Models.call -> a wire, or a model that runs in this process.
+Routes by the first part of the handle and adds retries; knows no JSON. Importing this module
+imports no provider's package (tests/llm/test_import_budget.py).
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from remanence.errors import InvalidRequest, NotFound, NotSupported
+from remanence.llm.anthropic_wire import AnthropicWire
+from remanence.llm.catalogue import known_window
+from remanence.llm.listings import Listings
+from remanence.llm.openai_wire import OpenAIWire
+from remanence.llm.retry import Pace, retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+    from remanence.core.exchange import Delta, EmbeddingInfo, ModelInfo, Reply, Request
+    from remanence.llm.vendors import Provider
+
+# What a caller who only wants to know a window waits for a server at most.
+_WINDOW_ASK_S = 3.0
+
+
+class InProcessModel(Protocol):
+    """A model without a provider: the demonstration, or a script."""
+
+    def call(self, request: Request, *, stream: bool, deadline: float) -> Iterator[Delta | Reply]:
+        """As `Models.call`; what it raises is not tried again."""
+        ...
+
+    def model_infos(self) -> Sequence[ModelInfo]:
+        """What it is called; the first one speaks for handles that are not listed."""
+        ...
+
+
+class Models:
+    """Every model this deployment can call. Safe to share between threads.
+
+    Deadlines are in seconds of `time.monotonic`; by then an answer is complete or an error.
+
+    Args:
+        providers: network providers, as vendors.configured finds them.
+        in_process: models of this process by the first part of their handles.
+        default_handle: used where a request names no model; "" when there is none.
+        pace: time and chance for retries.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        in_process: Mapping[str, InProcessModel] | None = None,
+        default_handle: str = "",
+        pace: Pace | None = None,
+    ) -> None:
+        self.default_handle = default_handle
+        self._pace = pace or Pace()
+        self._in_process = dict(in_process or {})
+        self._wires = [_wire(provider) for provider in providers]
+        self._by_prefix = {p: wire for wire in self._wires for p in wire.provider.vendor.prefixes}
+        self._listings = Listings(self._pace.clock)
+
+    def call(self, request: Request, *, stream: bool, deadline: float) -> Iterator[Delta | Reply]:
+        """One model call: fragments if `stream`, and always the one whole Reply last.
+
+        Closing the iterator hangs up. Failures before the first fragment may have been tried
+        again (retry.py); after it nothing is.
+
+        Raises:
+            NotFound: no provider of this handle, at once; says what there is.
+            InvalidRequest: the handle has no `/`, or the request asks what the wire has not.
+            ProviderError: one of its kinds, from the iterator.
+        """
+        request = replace(request, handle=request.handle or self.default_handle)
+        local = self._in_process.get(_prefix(request.handle))
+        if local is not None:
+            return local.call(request, stream=stream, deadline=deadline)
+        return self._attempts(self._wire_of(request.handle), request, stream, deadline)
+
+    def list_models(self, *, deadline: float) -> list[ModelInfo]:
+        """What may be called now, the default first. A provider that does not answer is left out.
+
+        Asks each provider, waits a few seconds at most for one, and remembers for a minute.
+        """
+        found = [i for w in self._wires for i in self._listings.of(w, deadline=deadline).models]
+        found += [info for model in self._in_process.values() for info in model.model_infos()]
+        return sorted(found, key=lambda info: info.handle != self.default_handle)
+
+    def list_embedding_models(self, *, deadline: float) -> list[EmbeddingInfo]:
+        """What may embed now, in the same way as list_models."""
+        return [i for w in self._wires for i in self._listings.of(w, deadline=deadline).embeddings]
+
+    def context_window(self, handle: str) -> int:
+        """Tokens that a prompt for this model may hold.
+
+        What the user or the server says goes before the table of known names; the network is
+        asked only when neither has said anything, for a few seconds, and may fail.
+
+        Raises:
+            NotFound, InvalidRequest: as `call`.
+        """
+        handle = handle or self.default_handle
+        local = self._in_process.get(_prefix(handle))
+        if local is not None:
+            infos = local.model_infos()
+            return next((i for i in infos if i.handle == handle), infos[0]).context_window
+        wire = self._wire_of(handle)
+        vendor, model = wire.provider.vendor, _model(handle)
+        known = None if vendor.running_path else known_window(model)
+        if wire.provider.context_window:
+            return wire.provider.context_window
+        told = _window_in(self._listings.remembered(vendor.name).models, model)
+        if told is None and (known is None or vendor.serves_own_window):
+            deadline = self._pace.clock() + _WINDOW_ASK_S
+            told = _window_in(self._listings.of(wire, deadline=deadline).models, model)
+        return told or known or vendor.default_window
+
+    def embed(self, handle: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:
+        """One vector per text, in order, all of one length.
+
+        Raises:
+            NotFound, InvalidRequest: as `call`.
+            NotSupported: the provider has no embeddings.
+            ProviderError: one of its kinds.
+        """
+        if _prefix(handle) in self._in_process:
+            raise NotSupported(f"{handle!r} runs in this process and embeds nothing")
+        wire = self._wire_of(handle)
+        if not isinstance(wire, OpenAIWire):
+            raise NotSupported(f"{wire.provider.vendor.name} has no embedding models")
+        size, model = wire.provider.vendor.embed_batch, _model(handle)
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), size):
+            batch = texts[start : start + size]
+            vectors += retrying(
+                partial(wire.embed, model, batch, deadline=deadline),
+                deadline=deadline,
+                pace=self._pace,
+            )
+        return vectors
+
+    def close(self) -> None:
+        """Close all connections; a later call opens new ones."""
+        for wire in self._wires:
+            wire.close()
+
+    def _attempts(
+        self, wire: OpenAIWire | AnthropicWire, request: Request, stream: bool, deadline: float
+    ) -> Generator[Delta | Reply]:
+        def begin() -> tuple[Delta | Reply, Generator[Delta | Reply]]:
+            items = wire.call(request, stream=stream, deadline=deadline)
+            return next(items), items
+
+        first, rest = retrying(begin, deadline=deadline, pace=self._pace)
+        with closing(rest):
+            yield first
+            yield from rest
+
+    def _wire_of(self, handle: str) -> OpenAIWire | AnthropicWire:
+        wire = self._by_prefix.get(_prefix(handle))
+        if wire is None or not _model(handle):
+            raise self._unknown(handle)
+        return wire
+
+    def _unknown(self, handle: str) -> NotFound | InvalidRequest:
+        names = [*(wire.provider.vendor.name for wire in self._wires), *self._in_process]
+        available = ", ".join(f"{name}/..." for name in names) or "no provider is configured"
+        if not _model(handle):
+            return InvalidRequest(
+                f"a model is named as provider/model, and this is {handle!r} "
+                f"(available: {available})",
+                field="model",
+            )
+        return NotFound("model", handle, hint=f"available: {available}")
+
+
+def _wire(provider: Provider) -> OpenAIWire | AnthropicWire:
+    return OpenAIWire(provider) if provider.vendor.wire == "openai" else AnthropicWire(provider)
+
+
+def _prefix(handle: str) -> str:
+    return handle.partition("/")[0]
+
+
+def _model(handle: str) -> str:
+    return handle.partition("/")[2]
+
+
+def _window_in(infos: Sequence[ModelInfo], model: str) -> int | None:
+    # Ollama lists `name:latest` for what may be called `name`.
+    names = {model, f"{model}:latest"}
+    return next((info.context_window for info in infos if info.model in names), None)

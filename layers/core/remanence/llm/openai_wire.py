@@ -1,0 +1,139 @@
+"""OpenAI's chat completions, models and embeddings, for every vendor that speaks them.
+
+Path: models.Models -> OpenAIWire -> openai_request / openai_reply, client.Client.
+One attempt per call: retries are retry.py's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remanence.core.exchange import EmbeddingInfo, ModelInfo
+from remanence.errors import ProviderBadReply, ProviderError
+from remanence.llm.catalogue import is_chat, is_embedding, known_dim, known_window
+from remanence.llm.client import Client
+from remanence.llm.openai_reply import read_chunks, read_whole
+from remanence.llm.openai_request import to_body
+from remanence.llm.payload import objects, text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from remanence.core.exchange import Delta, JsonObject, JsonValue, Reply, Request
+    from remanence.llm.vendors import Provider
+
+# What servers call the number of tokens a model takes: OpenRouter, vLLM, Groq, LM Studio.
+_WINDOW_FIELDS = ("context_length", "max_model_len", "context_window", "max_context_length")
+
+
+class OpenAIWire:
+    """One provider that speaks OpenAI's wire. Safe to share between threads."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self._client = Client(provider)
+
+    def call(self, request: Request, *, stream: bool, deadline: float) -> Generator[Delta | Reply]:
+        """One model call; see models.Models.call."""
+        body = to_body(request, self.provider.vendor, stream=stream)
+        path = "/chat/completions"
+        if stream:
+            chunks = self._client.stream(path, body, deadline=deadline, headers={})
+            yield from read_chunks(chunks, request)
+        else:
+            answer = self._client.post(path, body, deadline=deadline, headers={})
+            yield read_whole(answer, request)
+
+    def offer(self, *, deadline: float) -> tuple[list[ModelInfo], list[EmbeddingInfo]]:
+        """What the server offers now, for chat and for embeddings.
+
+        Raises:
+            ProviderError: it does not answer.
+        """
+        answer = self._client.fetch("/models", deadline=deadline)
+        running = self._running_windows(deadline)
+        chat: list[ModelInfo] = []
+        embedding: list[EmbeddingInfo] = []
+        for entry in objects(answer.get("data")):
+            # Gemini lists `models/<name>`, and is called with the name.
+            model = text(entry, "id").removeprefix("models/")
+            if is_embedding(model):
+                embedding.append(self._embedding_info(model))
+            elif model and (is_chat(model) or not self.provider.vendor.lists_everything):
+                chat.append(self._model_info(model, entry, running))
+        return chat, embedding
+
+    def embed(self, model: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:
+        """One vector per text, for at most `embed_batch` texts.
+
+        Raises:
+            ProviderError: one of its kinds; ProviderBadReply when vectors are missing.
+        """
+        # The wire refuses an empty text.
+        given: list[JsonValue] = [said or " " for said in texts]
+        body: JsonObject = {"model": model, "input": given, "encoding_format": "float"}
+        answer = self._client.post("/embeddings", body, deadline=deadline, headers={})
+        entries = objects(answer.get("data"))
+        places = [whole(entry, "index") for entry in entries]
+        if sorted(p for p in places if p is not None) == list(range(len(texts))):
+            entries.sort(key=lambda entry: whole(entry, "index") or 0)
+        vectors = [_vector(entry.get("embedding")) for entry in entries]
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
+            raise ProviderBadReply(
+                f"{model} was given {len(texts)} texts and returned {len(vectors)} vectors, "
+                "or vectors of several lengths"
+            )
+        return vectors
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _running_windows(self, deadline: float) -> Mapping[str, int]:
+        """The windows that running models were really started with, by model."""
+        vendor = self.provider.vendor
+        if not vendor.running_path:
+            return {}
+        url = self.provider.base_url.removesuffix(vendor.path) + vendor.running_path
+        try:
+            running = self._client.fetch(url, deadline=deadline)
+        except ProviderError:
+            return {}  # an old version, or another server behind the same variable
+        return {
+            text(entry, "name"): window
+            for entry in objects(running.get("models"))
+            if (window := whole(entry, "context_length"))
+        }
+
+    def _model_info(self, model: str, entry: JsonObject, running: Mapping[str, int]) -> ModelInfo:
+        provider = self.provider
+        told = next((n for field in _WINDOW_FIELDS if (n := whole(entry, field))), None)
+        guess = None if provider.vendor.running_path else known_window(model)
+        window = running.get(model) or provider.context_window or told or guess
+        return ModelInfo(
+            handle=f"{provider.vendor.name}/{model}",
+            model=model,
+            provider=provider.vendor.name,
+            provider_type=provider.vendor.provider_type,
+            context_window=window or provider.vendor.default_window,
+            endpoint=provider.base_url,
+            display_name=text(entry, "name") or model,
+        )
+
+    def _embedding_info(self, model: str) -> EmbeddingInfo:
+        return EmbeddingInfo(
+            handle=f"{self.provider.vendor.name}/{model}",
+            model=model,
+            provider=self.provider.vendor.name,
+            provider_type=self.provider.vendor.provider_type,
+            embedding_dim=known_dim(model),
+            endpoint=self.provider.base_url,
+        )
+
+
+def _vector(value: JsonValue) -> list[float]:
+    numbers = value if isinstance(value, list) else []
+    vector = [float(n) for n in numbers if isinstance(n, int | float)]
+    if not vector or len(vector) != len(numbers):
+        raise ProviderBadReply("the reply cannot be read: an embedding is not a list of numbers")
+    return vector
