@@ -1,0 +1,47 @@
+"""Rows of runs and steps to the records that callers read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from remanence.core.records import RunRecord, StepRecord
+from remanence.db.rows import instant, run_from_row, usage_from_row
+
+Row = dict[str, Any]
+
+
+def run_record_from_row(row: Row) -> RunRecord:
+    """A row of runs, and whether its conversation is the agent's default."""
+    run: Row = row["run"]
+    error: Row = run["error"] or {}
+    return RunRecord(
+        run=run_from_row(run),
+        in_default_conversation=row["is_default"],
+        started_at=instant(run["started_at"]),
+        error_message=error.get("message"),
+        ttft_ns=run["ttft_ns"],
+    )
+
+
+def step_record_from_row(row: Row) -> StepRecord:
+    """A row of steps."""
+    error: Row = row["error"] or {}
+    return StepRecord(
+        id=row["id"],
+        run_id=row["run_id"],
+        agent_id=row["agent_id"],
+        status=row["status"],
+        model=row["model"],
+        context_window_limit=row["context_window_limit"],
+        usage=usage_from_row(row),
+        started_at=datetime.fromisoformat(row["started_at"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        stop_reason=row["stop_reason"],
+        error_type=error.get("type"),
+        error_message=error.get("message"),
+        feedback=row["feedback"],
+        tags=tuple(row["tags"]),
+        llm_ns=row["llm_ns"],
+        step_ns=row["step_ns"],
+    )

@@ -1,0 +1,41 @@
+-- list_messages: a stretch of a conversation's history, oldest first, of what a client is shown.
+-- takes:   agent_id text; conversation_id text (null: the agent's default); before_id, after_id
+--          text (older, newer than this message); newest boolean (from which end page_limit
+--          counts); page_limit integer; message_types text[] | null; speech_tool text | null
+-- returns: 0..page_limit rows: message jsonb {row of messages}
+-- uses:    conversations_default_idx, messages_pkey, messages_id_unique
+with thread as (
+    select conv.id
+    from remanence.conversations as conv
+    where conv.agent_id = %(agent_id)s::text
+        and case when %(conversation_id)s::text is null then conv.is_default
+            else conv.id = %(conversation_id)s::text end
+),
+shown as not materialized (
+    select msg.*
+    from thread
+    join remanence.messages as msg on msg.conversation_id = thread.id
+    cross join lateral (
+        select remanence.shown_types_v1(msg.role, msg.parts, %(speech_tool)s::text) as types
+    ) as wire
+    where wire.types <> '{}'
+        and (%(message_types)s::text[] is null or wire.types && %(message_types)s::text[])
+        and (%(before_id)s::text is null or msg.seq < (
+            select upper.seq from remanence.messages as upper
+            where upper.id = %(before_id)s::text and upper.conversation_id = thread.id))
+        and (%(after_id)s::text is null or msg.seq > (
+            select lower.seq from remanence.messages as lower
+            where lower.id = %(after_id)s::text and lower.conversation_id = thread.id))
+),
+page as (
+    (select shown.* from shown
+     where not %(newest)s::boolean
+     order by shown.seq limit %(page_limit)s::integer)
+    union all
+    (select shown.* from shown
+     where %(newest)s::boolean
+     order by shown.seq desc limit %(page_limit)s::integer)
+)
+select to_jsonb(page) - 'lexemes' as message
+from page
+order by page.seq
