@@ -108,7 +108,8 @@ def _wait_until_it_answers(
     deadline = time.monotonic() + 10
     while True:
         try:
-            psycopg.connect(bouncer.uri(pg.admin_uri), connect_timeout=2).close()
+            # Not the template: the pooler keeps its connections, and a template must have none.
+            psycopg.connect(bouncer.uri(pg.uri(ADMIN, "postgres")), connect_timeout=2).close()
         except psycopg.OperationalError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise

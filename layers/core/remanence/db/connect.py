@@ -220,7 +220,7 @@ def is_dead(conn: Connection) -> bool:
     try:
         with selectors.DefaultSelector() as selector:  # select() cannot watch a descriptor > 1023
             selector.register(conn.fileno(), selectors.EVENT_READ)
-            if selector.select(0):
+            while selector.select(0):  # until there is nothing left, or the end of file
                 conn.pgconn.consume_input()
     except (psycopg.Error, OSError):
         return True

@@ -102,7 +102,10 @@ def check_session_mode(uri: str, conn: Connection) -> None:
         DatabaseUnfit: it is a transaction pooler.
     """
     for _ in range(_PROBE_ROUNDS):
-        if _shares_its_server_connection(uri, conn):
+        finding = _shares_its_server_connection(uri, conn)
+        if finding is None:
+            return
+        if finding:
             raise DatabaseUnfit(
                 "the database URI leads through a transaction pooler, and migrations need a "
                 "connection of their own; give the direct or session-mode URI to `remanence "
@@ -111,15 +114,16 @@ def check_session_mode(uri: str, conn: Connection) -> None:
             )
 
 
-def _shares_its_server_connection(uri: str, conn: Connection) -> bool:
+def _shares_its_server_connection(uri: str, conn: Connection) -> bool | None:
+    """None: no second client was let in, so there is nothing to compare with."""
     before = _backend_pid(conn)
     try:
         other = connect(uri, application_name="remanence probe")
-    except StoreUnavailable:  # no room for a second client: no finding
-        return False
+    except StoreUnavailable:
+        return None
     try:
         held = _hold_transaction(other)
-        return held is not None and (held == before or _backend_pid(conn) != before)
+        return None if held is None else held == before or _backend_pid(conn) != before
     finally:
         other.close()
 

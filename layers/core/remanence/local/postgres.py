@@ -90,14 +90,15 @@ class EmbeddedPostgres:
                     self._share = try_lock(self._users, shared=True)
                 self._ensure_running()
                 self._ensure_contents()
-        except OSError as exc:
+        except BaseException as exc:
             self._leave()
-            raise StoreUnavailable(
-                f"cannot use {exc.filename or self._cluster.root}: {exc.strerror}; "
-                "set REMANENCE_HOME to a directory of your own"
-            ) from exc
-        except StoreUnavailable:
-            self._leave()
+            if isinstance(exc, psycopg.Error):
+                raise self._failure("cannot be prepared") from exc
+            if isinstance(exc, OSError):
+                raise StoreUnavailable(
+                    f"cannot use {exc.filename or self._cluster.root}: {exc.strerror}; "
+                    "set REMANENCE_HOME to a directory of your own"
+                ) from exc
             raise
 
     def stop(self) -> None:
@@ -182,8 +183,10 @@ class EmbeddedPostgres:
             self._ensure_role(conn, OWNER, "createrole nobypassrls")
             self._ensure_role(conn, LOGIN, "nobypassrls")
             conn.execute("create schema if not exists extensions")
-            conn.execute("create extension if not exists vector schema extensions")
             conn.execute("grant usage on schema extensions to public")
+            available = conn.execute("select from pg_available_extensions where name = 'vector'")
+            if available.fetchone() is not None:  # else the migrations say what to do about it
+                conn.execute("create extension if not exists vector schema extensions")
         with self._connect("postgres") as conn:
             conn.execute(
                 sql.SQL("create database {} owner {}").format(
