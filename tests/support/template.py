@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +82,9 @@ def function_for(method: str, path: str) -> str:
     resource = _resource(path.strip("/").split("/"), sorted({path for path, _ in routes}))
     integration = routes.get((resource, method)) or routes.get((resource, "ANY"))
     assert integration, f"API Gateway would answer {method} {path} with 403"
-    uri: str = integration["uri"]["Fn::Sub"]
-    return uri.partition("${")[2].partition(".Arn}")[0]
+    called = re.search(r"\$\{(\w+)\.Arn\}", integration["uri"]["Fn::Sub"])
+    assert called is not None
+    return called[1]
 
 
 def _resource(parts: list[str], paths: list[str]) -> str:
