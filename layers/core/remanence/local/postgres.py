@@ -132,6 +132,8 @@ class EmbeddedPostgres:
 
     def _launch(self, lock: int) -> None:
         """Start a server that takes over the open lock, on the last port if it is free."""
+        if self._process:  # ours before; without the lock it is dead, and is buried here
+            self._process.wait()
         try:
             for _ in range(_PORT_TRIES):
                 port = _free_port(self._cluster.port)

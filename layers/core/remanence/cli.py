@@ -1,0 +1,118 @@
+"""The command line: `remanence dev | serve | migrate | chat | version`.
+
+Thin: parses, reads the settings, calls one function, and turns every error of ours into a message
+and exit code 1. What a command needs is imported when it runs, so `--help` is quick and `migrate`
+needs no web framework.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from remanence import __version__
+from remanence.errors import AppError, NotSupported, SettingsError
+from remanence.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_DESCRIPTION = "Agents that remember, over your own Postgres."
+
+_EPILOG = """\
+environment (all optional for `dev`):
+  OPENAI_API_KEY, ANTHROPIC_API_KEY, OLLAMA_BASE_URL, ...   which models there are
+  PORT                 where the server listens (8283)
+  HOST                 the address `serve` listens on (127.0.0.1; containers need 0.0.0.0)
+  REMANENCE_HOME       where `dev` keeps its data (~/.remanence)
+  REMANENCE_PG_URI     a Postgres with pgvector to use instead of the embedded one
+  REMANENCE_API_KEY    if set, callers must send it as a bearer token
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 1 with a message on stderr."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except AppError as exc:
+        print(f"remanence: {exc.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `remanence ... | head`
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="remanence",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    dev = commands.add_parser("dev", help="everything on this machine, database included")
+    dev.set_defaults(run=_dev)
+    serve = commands.add_parser("serve", help="the server alone, over REMANENCE_PG_URI")
+    serve.set_defaults(run=_serve)
+    migrate = commands.add_parser("migrate", help="bring the database to this version")
+    migrate.add_argument(
+        "--uri",
+        help="direct or session-mode URI of the owner of the database (REMANENCE_PG_URI)",
+    )
+    migrate.set_defaults(run=_migrate)
+    chat = commands.add_parser("chat", help="talk to an agent in this terminal")
+    chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
+    chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
+    chat.set_defaults(run=_chat)
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(run=_version)
+    return parser
+
+
+def _dev(_options: argparse.Namespace) -> int:
+    if sys.platform == "win32":
+        raise NotSupported(
+            "`remanence dev` runs on Linux and macOS; on Windows use it inside WSL, or `serve` "
+            "with REMANENCE_PG_URI"
+        )
+    settings = Settings.from_env(os.environ)
+    from remanence.local.server import run_dev  # noqa: PLC0415  loads the web framework
+
+    return run_dev(settings, os.environ)
+
+
+def _serve(_options: argparse.Namespace) -> int:
+    settings = Settings.from_env(os.environ)
+    from remanence.local.server import run_server  # noqa: PLC0415  loads the web framework
+
+    return run_server(settings, os.environ)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    uri = options.uri or Settings.from_env(os.environ).pg_uri
+    if not uri:
+        raise SettingsError(["give --uri, or set REMANENCE_PG_URI"])
+    from remanence.db.migrate import migrate  # noqa: PLC0415  loads the database driver
+
+    applied = migrate(uri, report=lambda step, seconds: print(f"{step.name}  {seconds:.2f} s"))
+    print(f"{len(applied)} migration(s) applied." if applied else "Nothing to do: up to date.")
+    return 0
+
+
+def _chat(options: argparse.Namespace) -> int:
+    settings = Settings.from_env(os.environ)
+    from remanence.local.chat import run_chat  # noqa: PLC0415  loads the terminal toolkit
+
+    base_url = options.url or f"http://127.0.0.1:{settings.port}"
+    return run_chat(base_url, settings.api_key or None, options.agent)
+
+
+def _version(_options: argparse.Namespace) -> int:
+    print(__version__)
+    return 0
