@@ -90,6 +90,19 @@ class BlocksMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Nothing was written: somebody asked the run to stop. Commit it as cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledRun:
+    """A run that was asked to stop. `running` means: at its worker's next look."""
+
+    run_id: str
+    status: Literal["running", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Something the sweep has to look at. `large`: compact it; `hanging`: ring its bell."""
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from remanence.core.claims import (
     BlocksMoved,
     Busy,
+    Cancelled,
+    CancelledRun,
     Claimed,
     Committed,
     Due,
@@ -20,7 +22,7 @@ from remanence.core.claims import (
     Known,
 )
 from remanence.core.ids import OrgId
-from remanence.core.types import run_status_of
+from remanence.core.types import StopReason, run_status_of
 from remanence.db.rows import (
     agent_from_row,
     block_from_row,
@@ -33,11 +35,13 @@ from remanence.db.rows import (
 from remanence.errors import InvalidRequest, LeaseLost, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from remanence.core.calls import BlockEdit
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
-    from remanence.core.types import State, TokenAnchor
+    from remanence.core.types import State, StepStatus, TokenAnchor
     from remanence.db.queries import Queries, Row
 
 
@@ -111,7 +115,7 @@ class PostgresStore:
 
     def commit_step(
         self, state: State, outcome: Outcome, *, lease_ms: int, new_archive_id: str
-    ) -> Committed | BlocksMoved:
+    ) -> Committed | BlocksMoved | Cancelled:
         """See `engine.ports.Store`."""
         answer = self._call(
             "commit_step",
@@ -154,8 +158,43 @@ class PostgresStore:
                 return BlocksMoved(
                     blocks=tuple(block_from_row(block) for block in answer["blocks"])
                 )
+            case "cancelled":
+                return Cancelled()
             case _:
                 raise LeaseLost(state.conversation.id, state.run.id)
+
+    def cancel_runs(
+        self,
+        org_id: OrgId,
+        *,
+        agent_id: str | None = None,
+        conversation_id: str | None = None,
+        run_ids: Sequence[str] | None = None,
+    ) -> list[CancelledRun]:
+        """See `engine.ports.Store`."""
+        answer: list[Row] = self._queries.call(
+            "cancel_runs",
+            call=json.dumps(
+                {
+                    "org_id": org_id,
+                    "agent_id": agent_id,
+                    "conversation_id": conversation_id,
+                    "run_ids": None if run_ids is None else list(run_ids),
+                }
+            ),
+        )
+        return [
+            CancelledRun(
+                run_id=row["id"],
+                status="running" if row["status"] == "running" else "cancelled",
+            )
+            for row in answer
+        ]
+
+    def is_cancelled(self, org_id: OrgId, run_id: str) -> bool:
+        """See `engine.ports.Store`."""
+        row = self._queries.one("is_cancelled", org_id, run_id=run_id)
+        return row is None or bool(row["cancel_requested"])
 
     def peek_state(self, org_id: OrgId, conversation_id: str) -> State:
         """See `engine.ports.Store`."""
@@ -241,7 +280,7 @@ def _step_row(state: State, outcome: Outcome) -> Row:
     return {
         "id": outcome.ids.step_id,
         "step_no": state.step_no,
-        "status": "failed" if outcome.error else "success",
+        "status": _step_status(outcome),
         "stop_reason": outcome.stop_reason,
         "model": state.run.options.override_model or state.agent.model,
         "context_window_limit": state.agent.context_window_limit,
@@ -257,6 +296,12 @@ def _step_row(state: State, outcome: Outcome) -> Row:
         "step_ns": outcome.step_ns,
         "started_at": outcome.started_at.isoformat(),
     }
+
+
+def _step_status(outcome: Outcome) -> StepStatus:
+    if outcome.stop_reason is StopReason.CANCELLED:
+        return "cancelled"
+    return "failed" if outcome.error else "success"
 
 
 def _finish_row(outcome: Outcome) -> Row | None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from remanence.core.claims import (
         BlocksMoved,
         Busy,
+        Cancelled,
+        CancelledRun,
         Claimed,
         Committed,
         Due,
@@ -56,12 +58,27 @@ class Store(Protocol):
 
     def commit_step(
         self, state: State, outcome: Outcome, *, lease_ms: int, new_archive_id: str
-    ) -> Committed | BlocksMoved:
+    ) -> Committed | BlocksMoved | Cancelled:
         """Write a step, whole or not at all; extend the lease, or release it when the run ends.
 
         Raises:
             LeaseLost: another worker holds the conversation; nothing was written.
         """
+        ...
+
+    def cancel_runs(
+        self,
+        org_id: OrgId,
+        *,
+        agent_id: str | None = None,
+        conversation_id: str | None = None,
+        run_ids: Sequence[str] | None = None,
+    ) -> list[CancelledRun]:
+        """Ask unfinished runs to stop; what is None does not filter. Safe to repeat."""
+        ...
+
+    def is_cancelled(self, org_id: OrgId, run_id: str) -> bool:
+        """Whether somebody asked this run to stop (or deleted it)."""
         ...
 
     def peek_state(self, org_id: OrgId, conversation_id: str) -> State:

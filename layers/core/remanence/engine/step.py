@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.calls import Clock, lookups_of, read_calls
-from remanence.core.claims import BlocksMoved, Committed
+from remanence.core.claims import BlocksMoved, Cancelled, Committed
 from remanence.core.events import RunEnded, RunError, StepStarted, StepStored, Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.step import (
@@ -38,7 +38,8 @@ from remanence.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
+    from datetime import datetime
 
     from remanence.core.calls import Call, Finding
     from remanence.core.events import Event
@@ -54,6 +55,9 @@ SHRINK = 0.7
 # How often a step is applied again to blocks that others changed while it thought. Each round
 # loses only to a commit that succeeded, so this bounds a step, not the progress of all.
 CONFLICT_TRIES = 50
+# How often a step that streams looks whether its run was cancelled, in seconds: a model call that
+# is shorter costs no round trip for it.
+CANCEL_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +117,7 @@ def take_step(
     )
     started_at, started_ns = deps.now(), deps.monotonic_ns()
     if state.cancel_requested:
-        outcome = failed(
-            state, None, ids=ids, now=started_at, stop_reason=StopReason.CANCELLED, error=None
-        )
-        return (yield from _commit(deps, state, outcome))
+        return (yield from _commit(deps, state, _cancelled(state, ids, started_at)))
     yield StepStarted(
         step_id=ids.step_id,
         step_no=state.step_no,
@@ -129,6 +130,8 @@ def take_step(
         taken = _look_up(deps, answer, replace(clock, now=deps.now()), deadline)
     except (LeaseLost, StoreError):
         raise
+    except _StopAsked:
+        return (yield from _commit(deps, state, _cancelled(state, ids, deps.now())))
     except AppError as error:
         outcome = _failed_by(error, state, ids, deps)
         return (yield from _commit(deps, state, outcome))
@@ -168,27 +171,31 @@ def _call(
     ttft_ns: int | None = None
     reply: Reply | None = None
     place = _Place()
-    for item in _answers(deps, plan, stream=stream, deadline=deadline):
+    look_at = deps.monotonic() + CANCEL_LOOK_S
+    # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
+    for item in deps.models.call(plan.context.request, stream=True, deadline=deadline):
         if ttft_ns is None:
             ttft_ns = deps.monotonic_ns() - began
         if isinstance(item, Reply):
             reply = item
-        else:
+        elif stream:
             yield Streamed(
                 step_id=ids.step_id,
                 message_id=ids.message_id,
                 part_index=place.of(item),
                 delta=item,
             )
+        if deps.monotonic() >= look_at:
+            look_at = deps.monotonic() + CANCEL_LOOK_S
+            if deps.store.is_cancelled(plan.state.org_id, plan.state.run.id):
+                raise _StopAsked
     if reply is None or not reply.parts:
         raise ProviderBadReply("the model answered with neither text nor a tool call")
     return _Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)
 
 
-def _answers(
-    deps: EngineDeps, plan: Plan, *, stream: bool, deadline: float
-) -> Iterator[Delta | Reply]:
-    return deps.models.call(plan.context.request, stream=stream, deadline=deadline)
+class _StopAsked(Exception):
+    """Ends a model call that nobody wants any more."""
 
 
 class _Place:
@@ -243,6 +250,9 @@ def _apply(
         committed = _write(deps, plan.state, outcome)
         if isinstance(committed, Committed):
             return (yield from _stored(plan.state, outcome, committed))
+        if isinstance(committed, Cancelled):
+            outcome = _cancelled(plan.state, ids, taken.clock.now)
+            return (yield from _commit(deps, plan.state, outcome))
         plan = replace(plan, state=replace(plan.state, blocks=committed.blocks))
     error = StepError(type="conflict", message="the blocks this step edits change too often")
     outcome = failed(
@@ -254,12 +264,16 @@ def _apply(
 def _commit(deps: EngineDeps, state: State, outcome: Outcome) -> Generator[Event, None, Progress]:
     """Commit an outcome that edits no blocks."""
     committed = _write(deps, state, outcome)
-    if isinstance(committed, BlocksMoved):
+    if isinstance(committed, Cancelled):
+        # A step that failed while it was being cancelled: it is cancelled.
+        outcome = _cancelled(state, outcome.ids, outcome.started_at)
+        committed = _write(deps, state, outcome)
+    if not isinstance(committed, Committed):
         raise LeaseLost(state.conversation.id, state.run.id)
     return (yield from _stored(state, outcome, committed))
 
 
-def _write(deps: EngineDeps, state: State, outcome: Outcome) -> Committed | BlocksMoved:
+def _write(deps: EngineDeps, state: State, outcome: Outcome) -> Committed | BlocksMoved | Cancelled:
     return deps.store.commit_step(
         state, outcome, lease_ms=deps.lease_ms, new_archive_id=deps.new_id("archive")
     )
@@ -296,6 +310,10 @@ def _stored(
         cancel_requested=committed.cancel_requested,
     )
     return Progress(state=going, more=committed.more)
+
+
+def _cancelled(state: State, ids: StepIds, now: datetime) -> Outcome:
+    return failed(state, None, ids=ids, now=now, stop_reason=StopReason.CANCELLED, error=None)
 
 
 def _failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) -> Outcome:

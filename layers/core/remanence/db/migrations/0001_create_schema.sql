@@ -231,6 +231,7 @@ create table remanence.conversations (
     fence bigint not null default 0,            -- grows with every claim
     lease_token text,
     lease_until timestamptz,
+    claims integer not null default 0,          -- since the last commit: a poisoned step grows it
     last_message_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()

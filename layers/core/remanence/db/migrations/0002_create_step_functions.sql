@@ -140,6 +140,7 @@ begin
     set fence = fence + (lease_token is distinct from p_token)::integer,
         lease_token = p_token,
         lease_until = clock_timestamp() + p_lease_ms * interval '1 millisecond',
+        claims = claims + 1,
         next_seq = first_seq + added,
         window_from_seq = window_from,
         last_message_at = case when added > 0 then clock_timestamp() else last_message_at end

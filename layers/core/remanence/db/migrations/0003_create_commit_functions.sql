@@ -139,7 +139,7 @@ $$;
 
 -- Commits one step, or says why not, with nothing written.
 --
--- p: org_id, conversation_id, run_id, lease_token, fence, lease_ms, agent_version,
+-- p: org_id, conversation_id, run_id, lease_token, fence, lease_ms (0: hand over), agent_version,
 --    known_blocks {id: version} as they will be after this commit,
 --    step {row of steps}, messages [row ...], blocks {edited, created, detached},
 --    passages [...], new_archive_id, eviction | null, anchor, window_tokens,
@@ -148,6 +148,7 @@ $$;
 --    ok        next_seq, cancel_requested, more (another run waits), committed_at;
 --              agent, tools, blocks, counts when others changed them meanwhile
 --    conflict  blocks: a block the step edited has changed; apply the reply to these and commit
+--    cancelled somebody asked the run to stop: commit it as a cancelled step instead
 --    lost      the lease is gone: this worker stops
 create function remanence.step_commit_v1(p jsonb) returns jsonb
 language plpgsql
@@ -158,6 +159,7 @@ declare
     step jsonb := p -> 'step';
     finish jsonb := nullif(p -> 'finish', 'null');
     added integer := jsonb_array_length(p -> 'messages');
+    hands_over boolean := (p ->> 'lease_ms')::integer = 0;
     moment timestamptz;
 begin
     perform remanence.enter_org(p ->> 'org_id');
@@ -177,6 +179,11 @@ begin
         or conv.fence <> (p ->> 'fence')::bigint
     then
         return jsonb_build_object('outcome', 'lost');
+    end if;
+    if step ->> 'status' <> 'cancelled' and exists (
+        select from remanence.runs where id = p ->> 'run_id' and cancel_requested)
+    then
+        return jsonb_build_object('outcome', 'cancelled');
     end if;
     if p -> 'blocks' <> '{"edited": [], "created": [], "detached": []}'
         and not remanence.write_blocks_v1(
@@ -235,8 +242,9 @@ begin
         anchor = coalesce(nullif(p -> 'anchor', 'null'), anchor),
         window_tokens = (p ->> 'window_tokens')::integer,
         last_message_at = moment,
-        lease_token = case when finish is null then lease_token end,
-        lease_until = case when finish is null
+        claims = 0,
+        lease_token = case when finish is null and not hands_over then lease_token end,
+        lease_until = case when finish is null and not hands_over
             then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
     where id = conv.id
     returning * into conv;
@@ -313,6 +321,53 @@ begin
     set window_tokens = (p ->> 'window_tokens')::integer, anchor = p -> 'anchor'
     where id = conv.id;
     return jsonb_build_object('outcome', 'ok');
+end
+$$;
+
+-- Asks runs to stop. One that nobody is working on stops here and now; one that is being stepped
+-- is marked, and its worker stops at the next look.
+--
+-- p: org_id, agent_id | null, conversation_id | null, run_ids [..] | null (all unfinished ones)
+-- returns [{id, status}] of the runs that were unfinished
+create function remanence.run_cancel_v1(p jsonb) returns jsonb
+language plpgsql
+as $$
+declare
+    run remanence.runs;
+    held boolean;
+    answer jsonb := '[]';
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    for run in
+        select * from remanence.runs
+        where status in ('created', 'running')
+            and agent_id = coalesce(p ->> 'agent_id', agent_id)
+            and conversation_id = coalesce(p ->> 'conversation_id', conversation_id)
+            and (p ->> 'run_ids' is null or p -> 'run_ids' ? id)
+        order by conversation_id, ord
+    loop
+        -- the conversation is locked first, as in every other function
+        select coalesce(lease_until > clock_timestamp(), false) into held
+        from remanence.conversations where id = run.conversation_id for update;
+        update remanence.runs
+        set cancel_requested = true,
+            status = case when held and status = 'running' then status else 'cancelled' end,
+            stop_reason = case when held and status = 'running' then null else 'cancelled' end,
+            completed_at = case when held and status = 'running' then null
+                else clock_timestamp() end
+        where id = run.id and status in ('created', 'running')
+        returning * into run;
+        if found and not held and run.started_at is not null then
+            -- a worker that comes back after its lease must find it gone
+            update remanence.conversations
+            set fence = fence + 1, lease_token = null, lease_until = null
+            where id = run.conversation_id;
+        end if;
+        if found then
+            answer := answer || jsonb_build_object('id', run.id, 'status', run.status);
+        end if;
+    end loop;
+    return answer;
 end
 $$;
 

@@ -1,0 +1,296 @@
+"""Where the parts meet: one engine, one store, one application, from one set of settings.
+
+Path: cli, local and functions/* call this, and nothing else builds parts. Here mypy proves that
+the edges fit the engine's ports. Everything is made once per process and opens nothing until it
+is used.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from remanence.core.ids import Kind, OrgId
+from remanence.db.catalog import Catalog
+from remanence.db.connect import Connections, OneConnection, PooledConnections
+from remanence.db.queries import Queries
+from remanence.db.recall import PostgresRecall
+from remanence.db.store import PostgresStore
+from remanence.engine.deps import EngineDeps
+from remanence.engine.run import Engine
+from remanence.llm.models import Models
+from remanence.llm.vendors import configured
+from remanence.secrets import resolve_environment
+from remanence.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from fastapi import FastAPI
+
+    from remanence.dispatch.inline import InlineDispatcher
+    from remanence.dispatch.sqs import SqsDispatcher
+    from remanence.engine.compact import SweepReport
+    from remanence.engine.ports import Dispatcher
+    from remanence.llm.models import InProcessModel
+
+# How often a server without a schedule of its own sweeps, in seconds.
+TICK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a process works with."""
+
+    settings: Settings
+    connections: Connections
+    models: Models
+    catalog: Catalog
+    recall: PostgresRecall
+    engine: Engine
+    engine_deps: EngineDeps
+    queries: Queries
+
+    def close(self) -> None:
+        """Give connections back; a later call opens new ones."""
+        self.models.close()
+        self.connections.close()
+
+
+def build(
+    settings: Settings,
+    env: Mapping[str, str],
+    connections: Connections,
+    dispatcher: Dispatcher,
+) -> Parts:
+    """All parts over one source of connections and one dispatcher."""
+    queries = Queries(connections)
+    models = _models(settings, env)
+    recall = PostgresRecall(queries)
+    engine_deps = EngineDeps(
+        store=PostgresStore(queries),
+        recall=recall,
+        models=models,
+        dispatcher=dispatcher,
+        zones=zone,
+        new_id=new_id,
+        new_token=new_token,
+        now=now,
+        monotonic=time.monotonic,
+        monotonic_ns=time.monotonic_ns,
+        sleep=time.sleep,
+        step_limit_s=settings.step_limit_s,
+        busy_wait_s=settings.busy_wait_s,
+    )
+    return Parts(
+        settings=settings,
+        connections=connections,
+        models=models,
+        catalog=Catalog(queries),
+        recall=recall,
+        engine=Engine(engine_deps),
+        engine_deps=engine_deps,
+        queries=queries,
+    )
+
+
+def now() -> datetime:
+    """The time, aware UTC."""
+    return datetime.now(UTC)
+
+
+def new_id(kind: Kind) -> str:
+    """A fresh id."""
+    return f"{kind}-{uuid.uuid4()}"
+
+
+def new_token() -> str:
+    """A fresh lease token: random, and never shown to anybody."""
+    return uuid.uuid4().hex
+
+
+@cache
+def zone(name: str) -> tzinfo:
+    """The time zone of an IANA name; UTC when it is not known here."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _models(settings: Settings, env: Mapping[str, str]) -> Models:
+    providers = configured(env)
+    in_process: dict[str, InProcessModel] = {}
+    if not providers or settings.default_model.startswith("demo/"):
+        from remanence.demo.model import DemoModel  # noqa: PLC0415  only where it is used
+
+        in_process["demo"] = DemoModel()
+    return Models(providers, in_process=in_process, default_handle=_default_model(settings, env))
+
+
+def _default_model(settings: Settings, env: Mapping[str, str]) -> str:
+    """The handle of an agent that names none: as set, else of the first provider there is."""
+    if settings.default_model:
+        return settings.default_model
+    providers = configured(env)
+    if not providers:
+        return "demo/remanence-demo"
+    return _FIRST_MODELS.get(providers[0].vendor.name, "")
+
+
+# What an agent without a model gets from a vendor: a capable one of moderate price. A server of
+# one's own offers what it offers: its first model is asked for when it is needed.
+_FIRST_MODELS = {
+    "openai": "openai/gpt-4.1-mini",
+    "anthropic": "anthropic/claude-haiku-4-5",
+    "gemini": "gemini/gemini-2.5-flash",
+    "openrouter": "openrouter/openai/gpt-4.1-mini",
+    "groq": "groq/llama-3.3-70b-versatile",
+    "deepseek": "deepseek/deepseek-chat",
+}
+
+
+def _app(parts: Parts) -> FastAPI:
+    from remanence.api.app import create_app  # noqa: PLC0415  FastAPI, only where HTTP is served
+    from remanence.api.deps import Deps  # noqa: PLC0415
+
+    app = create_app(
+        Deps(
+            catalog=parts.catalog,
+            models=parts.models,
+            new_id=new_id,
+            now=now,
+            api_key=parts.settings.api_key or None,
+            default_model=parts.models.default_handle or None,
+            default_embedding=parts.settings.default_embedding or None,
+        )
+    )
+    app.state.default_model = parts.models.default_handle
+    app.state.needs_api_key = bool(parts.settings.api_key)
+    return app
+
+
+# --- a server of one's own --------------------------------------------------------------------
+
+
+def serve_app(settings: Settings, env: Mapping[str, str], pg_uri: str) -> FastAPI:
+    """The whole product in one process: laptop and container.
+
+    The application's lifespan starts the ticker and ends it, finishes the steps that run, and
+    closes the pool.
+    """
+    from remanence.dispatch.inline import InlineDispatcher  # noqa: PLC0415
+
+    dispatcher = InlineDispatcher()
+    connections = PooledConnections(pg_uri, size=settings.pool_size)
+    parts = build(settings, env, connections, dispatcher)
+    dispatcher.answer_with(
+        lambda org_id, conversation_id: parts.engine.advance(
+            org_id, conversation_id, deadline=time.monotonic() + settings.step_limit_s
+        )
+    )
+    app = _app(parts)
+    app.router.lifespan_context = _lifespan(parts, dispatcher)
+    return app
+
+
+def _lifespan(parts: Parts, dispatcher: InlineDispatcher) -> Callable[[FastAPI], object]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        stop = threading.Event()
+        ticker = threading.Thread(target=_tick, args=(parts, stop), name="ticker", daemon=True)
+        ticker.start()
+        yield
+        stop.set()
+        dispatcher.close()
+        ticker.join(timeout=5)
+        parts.close()
+
+    return lifespan
+
+
+def _tick(parts: Parts, stop: threading.Event) -> None:
+    """Sweep now and then until told to stop: what the schedule does on AWS."""
+    import logging  # noqa: PLC0415
+
+    log = logging.getLogger(__name__)
+    while not stop.wait(TICK_S):
+        try:
+            _sweep(parts, deadline=time.monotonic() + parts.settings.step_limit_s)
+        except Exception:  # the next tick tries again; a ticker that died would not
+            log.exception("the sweep failed")
+
+
+def _sweep(parts: Parts, *, deadline: float) -> SweepReport:
+    from remanence.engine.compact import sweep  # noqa: PLC0415
+
+    return sweep(parts.engine_deps, share=parts.settings.compact_at, deadline=deadline)
+
+
+# --- Lambda -----------------------------------------------------------------------------------
+
+
+@cache
+def lambda_parts() -> Parts:
+    """The parts of this execution environment: one connection, doorbells over SQS."""
+    env = resolve_environment(os.environ)
+    settings = Settings.from_env(env)
+    return build(settings, env, OneConnection(settings.pg_uri), _sqs())
+
+
+@cache
+def _sqs() -> SqsDispatcher:
+    from remanence.dispatch.sqs import SqsDispatcher  # noqa: PLC0415
+
+    return SqsDispatcher(Settings.from_env(os.environ).step_queue_url)
+
+
+def lambda_api_app() -> FastAPI:
+    """The routes that call no model, for Mangum."""
+    return _app(lambda_parts())
+
+
+def lambda_chat_app() -> FastAPI:
+    """The routes that run an agent, for uvicorn under the Lambda Web Adapter."""
+    return _app(lambda_parts())
+
+
+def lambda_step() -> Callable[..., bool]:
+    """Takes one step of a conversation: `advance(org_id, conversation_id, deadline=...)`."""
+    engine = lambda_parts().engine
+
+    def advance(org_id: str, conversation_id: str, *, deadline: float) -> bool:
+        return engine.advance(OrgId(org_id), conversation_id, deadline=deadline)
+
+    return advance
+
+
+def lambda_postpone() -> Callable[[str, int], None]:
+    """Hides a received doorbell for a while."""
+    return _sqs().postpone
+
+
+def lambda_sweep() -> Callable[..., SweepReport]:
+    """Looks once at everything that is due: `sweep(deadline=...)`."""
+    parts = lambda_parts()
+
+    def sweep(*, deadline: float) -> SweepReport:
+        return _sweep(parts, deadline=deadline)
+
+    return sweep
+
+
+def lambda_migrate() -> list[str]:
+    """Bring the database to this version; returns the names of what was applied."""
+    from remanence.db.migrate import migrate  # noqa: PLC0415
+
+    env = resolve_environment(os.environ)
+    return [step.name for step in migrate(Settings.from_env(env).pg_uri)]

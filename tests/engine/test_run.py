@@ -1,0 +1,513 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from support.world import (
+    World,
+    a_block,
+    a_message,
+    an_agent,
+    an_order,
+    attach_block,
+    ended,
+    history,
+    new_id,
+    stored,
+    value,
+)
+
+from remanence.core.events import RunStarted, Streamed
+from remanence.core.exchange import Reply, Text, ToolCall, Usage
+from remanence.core.ids import DEFAULT_ORG_ID
+from remanence.errors import (
+    AgentBusy,
+    InvalidRequest,
+    LeaseLost,
+    NotFound,
+    ProviderOverloaded,
+    ProviderTooLong,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from support.pg import Database
+
+    from remanence.core.exchange import Request
+
+
+def saying(text: str) -> Reply:
+    return Reply(
+        parts=(Text(text=text),),
+        finish="stop",
+        usage=Usage(prompt_tokens=100, completion_tokens=5),
+    )
+
+
+def calling(name: str, arguments: str, call_id: str = "call-1") -> Reply:
+    return Reply(
+        parts=(ToolCall(tool_call_id=call_id, name=name, arguments=arguments),),
+        finish="tool_calls",
+        usage=Usage(prompt_tokens=100, completion_tokens=5),
+    )
+
+
+@pytest.fixture
+def worlds(database: Database) -> Generator[list[World]]:
+    made: list[World] = []
+    yield made
+    for world in made:
+        world.close()
+
+
+def a_world(worlds: list[World], database: Database, *steps: object, **changes: object) -> World:
+    world = World.over(database.app_uri, steps, **changes)
+    worlds.append(world)
+    return world
+
+
+def test_run_of_one_step_stores_question_and_answer(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, saying("Hello Ada"))
+
+    events = world.say(agent_id, "I am Ada")
+
+    assert isinstance(events[0], RunStarted)
+    assert ended(events).stop_reason == "end_turn"
+    assert ended(events).usage == Usage(prompt_tokens=100, completion_tokens=5)
+    assert history(database.admin_uri, agent_id) == [
+        ("user", "I am Ada"),
+        ("assistant", "Hello Ada"),
+    ]
+
+
+def test_run_with_a_memory_edit_shows_it_to_the_next_step(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+    world = a_world(
+        worlds,
+        database,
+        calling("memory_replace", '{"label":"human","old_string":"Unknown.","new_string":"Ada"}'),
+        saying("Noted."),
+    )
+
+    events = world.say(agent_id, "I am Ada")
+
+    assert [message.role for message in stored(events)] == ["assistant", "tool", "assistant"]
+    assert "<value>\nAda\n</value>" in world.scripted.requests[1].system
+    assert value(
+        database.admin_uri,
+        "select array_agg(version || ':' || value order by version)"
+        " from remanence.block_versions where block_id in"
+        " (select block_id from remanence.agents_blocks where agent_id = %s)",
+        agent_id,
+    ) == ["2:Ada"]
+
+
+def test_run_whose_first_model_call_fails_keeps_the_message_and_goes_on_next_time(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(
+        worlds,
+        database,
+        ProviderOverloaded("the provider is down"),
+        saying("Yes, Ada"),
+    )
+
+    failed = world.say(agent_id, "I am Ada")
+    answered = world.say(agent_id, "Are you there?")
+
+    assert ended(failed).stop_reason == "llm_api_error"
+    assert ended(failed).error is not None
+    run_id = ended(failed).run_id
+    assert (
+        value(database.admin_uri, "select status from remanence.runs where id = %s", run_id)
+        == "failed"
+    )
+    assert ended(answered).stop_reason == "end_turn"
+    said = [part.text for turn in world.scripted.requests[-1].turns for part in turn.parts]
+    assert said == ["I am Ada", "Are you there?"]
+
+
+def test_run_with_a_fault_of_ours_ends_as_error_and_not_as_a_hanging_run(
+    database: Database, worlds: list[World]
+) -> None:
+    def broken(request: Request) -> Reply:
+        raise ZeroDivisionError
+
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, broken)
+
+    events = world.say(agent_id, "hello")
+
+    assert ended(events).stop_reason == "error"
+    assert (
+        value(
+            database.admin_uri,
+            "select count(*) from remanence.runs where agent_id = %s and status = 'running'",
+            agent_id,
+        )
+        == 0
+    )
+
+
+def test_run_streams_fragments_before_it_stores_the_whole(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, saying("one two three"))
+
+    events = world.say(agent_id, "count", stream=True)
+
+    fragments = [event.delta.text for event in events if isinstance(event, Streamed)]
+    assert len(fragments) > 1
+    assert "".join(fragments) == "one two three"
+    assert stored(events)[0].parts == (Text(text="one two three"),)
+
+
+def test_run_for_an_unknown_agent_is_refused_and_stores_nothing(
+    database: Database, worlds: list[World]
+) -> None:
+    world = a_world(worlds, database)
+    order = an_order(new_id("agent"), "hello")
+
+    with pytest.raises(NotFound, match="agent"):
+        next(world.engine.start(DEFAULT_ORG_ID, order, stream=False))
+
+    assert (
+        value(
+            database.admin_uri,
+            "select count(*) from remanence.runs where input @> jsonb_build_array("
+            "jsonb_build_object('id', %s::text))",
+            order.messages[0].id,
+        )
+        == 0
+    )
+
+
+def test_run_without_any_message_is_refused(database: Database, worlds: list[World]) -> None:
+    world = a_world(worlds, database)
+
+    with pytest.raises(InvalidRequest, match="message"):
+        next(world.engine.start(DEFAULT_ORG_ID, an_order(new_id("agent")), stream=False))
+
+
+def test_two_messages_at_once_are_both_answered_in_order(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    ready = threading.Barrier(2)
+
+    def slowly(request: Request) -> Reply:
+        threading.Event().wait(0.1)
+        return saying("ok")
+
+    def send(world: World, text: str) -> None:
+        ready.wait()
+        world.say(agent_id, text)
+
+    senders = [
+        threading.Thread(
+            target=send, args=(a_world(worlds, database, slowly, busy_wait_s=10.0), text)
+        )
+        for text in ("first", "second")
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+
+    heard = history(database.admin_uri, agent_id)
+    assert [role for role, _ in heard] == ["user", "assistant", "user", "assistant"]
+    assert {text for role, text in heard if role == "user"} == {"first", "second"}
+
+
+def test_message_to_a_busy_conversation_is_refused_with_the_run_and_stores_nothing(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    holder = a_world(worlds, database, saying("ok"))
+    running = holder.engine.start(DEFAULT_ORG_ID, an_order(agent_id, "first"), stream=False)
+    started = next(running)
+    assert isinstance(started, RunStarted)
+    other = a_world(worlds, database, busy_wait_s=0.1)
+
+    with pytest.raises(AgentBusy) as refused:
+        other.say(agent_id, "second")
+
+    assert refused.value.run_id == started.run_id
+    list(running)
+    assert history(database.admin_uri, agent_id) == [("user", "first"), ("assistant", "ok")]
+
+
+def test_listener_who_leaves_does_not_stop_the_run(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, saying("all the same"))
+    running = world.engine.start(DEFAULT_ORG_ID, an_order(agent_id, "hello"), stream=True)
+    next(running)
+
+    running.close()  # type: ignore[attr-defined]
+
+    assert history(database.admin_uri, agent_id)[-1] == ("assistant", "all the same")
+
+
+def test_worker_that_lost_its_lease_writes_nothing(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+
+    def take_away(request: Request) -> Reply:
+        with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+            conn.execute(
+                "update remanence.conversations set fence = fence + 1, lease_token = 'other'"
+                " where agent_id = %s",
+                [agent_id],
+            )
+        return saying("too late")
+
+    world = a_world(worlds, database, take_away)
+
+    events = world.say(agent_id, "hello")
+
+    assert ended(events).error is not None
+    assert ended(events).error.type == LeaseLost.code  # type: ignore[union-attr]
+    assert history(database.admin_uri, agent_id) == [("user", "hello")]
+
+
+def test_step_taken_by_a_doorbell_goes_on_where_a_dead_worker_stopped(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+    dead = a_world(worlds, database)
+    claimed = dead.deps.store.start_run(
+        DEFAULT_ORG_ID,
+        an_order(agent_id, "I am Ada"),
+        run_id=new_id("run"),
+        lease_token="dead",
+        lease_ms=0,
+    )
+    conversation_id = claimed.state.conversation.id  # type: ignore[union-attr]
+    alive = a_world(
+        worlds,
+        database,
+        calling("memory_insert", '{"label":"human","new_string":"Ada"}'),
+        saying("Hello Ada"),
+    )
+
+    more = alive.engine.advance(DEFAULT_ORG_ID, conversation_id, deadline=float("inf"))
+    done = alive.engine.advance(DEFAULT_ORG_ID, conversation_id, deadline=float("inf"))
+    idle = alive.engine.advance(DEFAULT_ORG_ID, conversation_id, deadline=float("inf"))
+
+    assert (more, done, idle) == (True, False, False)
+    assert alive.bells.rung == [conversation_id]
+    assert [role for role, _ in history(database.admin_uri, agent_id)] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+
+
+def test_edit_of_a_shared_block_by_another_agent_meanwhile_is_not_lost(
+    database: Database, worlds: list[World]
+) -> None:
+    with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+        block_id = a_block(conn, "team", "start")
+        agents = [an_agent(database.admin_uri) for _ in range(2)]
+        for agent_id in agents:
+            attach_block(conn, agent_id, block_id, "team")
+    other = a_world(
+        worlds,
+        database,
+        calling("memory_insert", '{"label":"team","new_string":"from the other"}'),
+        saying("done"),
+    )
+
+    def while_the_other_edits(request: Request) -> Reply:
+        other.say(agents[1], "note it")
+        return calling("memory_insert", '{"label":"team","new_string":"from the first"}')
+
+    first = a_world(worlds, database, while_the_other_edits, saying("done"))
+
+    events = first.say(agents[0], "note it")
+
+    assert ended(events).stop_reason == "end_turn"
+    assert len(first.scripted.requests) == 2  # the model was not asked again
+    text = value(database.admin_uri, "select value from remanence.blocks where id = %s", block_id)
+    assert text.split("\n") == ["start", "from the other", "from the first"]
+
+
+def test_block_edited_from_outside_during_a_run_is_seen_by_its_next_step(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+
+    def while_the_api_edits(request: Request) -> Reply:
+        with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+            conn.execute(
+                "update remanence.blocks set value = 'From outside', version = version + 1"
+                " where id in (select block_id from remanence.agents_blocks where agent_id = %s)",
+                [agent_id],
+            )
+        return calling("conversation_search", '{"query":"anything"}')
+
+    world = a_world(worlds, database, while_the_api_edits, saying("done"))
+
+    world.say(agent_id, "look")
+
+    assert "Unknown." in world.scripted.requests[0].system
+    assert "From outside" in world.scripted.requests[1].system
+
+
+def test_full_window_is_cut_without_a_model_call_and_nothing_is_deleted(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, context_window_limit=4_000)
+    long = "The code of door 17 is 4711. " + "Nothing else happens in this sentence. " * 60
+    world = a_world(worlds, database, *[saying(f"ok {n}") for n in range(12)])
+
+    for number in range(12):
+        events = world.say(agent_id, f"{number}: {long}")
+        assert ended(events).stop_reason == "end_turn"
+
+    assert len(world.scripted.requests) == 12
+    assert len(history(database.admin_uri, agent_id)) == 24
+    last = world.scripted.requests[-1]
+    opening = last.turns[0].parts[0]
+    assert isinstance(opening, Text)
+    assert "4711" in opening.text
+    assert value(
+        database.admin_uri,
+        "select bool_and(conv.window_from_seq - 1 ="
+        " (select sum(to_seq - from_seq + 1) from remanence.summaries"
+        "  where conversation_id = conv.id and parent_id is null))"
+        " from remanence.conversations as conv where agent_id = %s",
+        agent_id,
+    )
+
+
+def test_provider_that_says_too_long_is_asked_again_with_less(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, context_window_limit=8_000)
+    world = a_world(
+        worlds,
+        database,
+        *[saying("ok") for _ in range(6)],
+        ProviderTooLong("8,300 tokens are too many"),
+        saying("fits now"),
+    )
+    for number in range(6):
+        world.say(agent_id, f"{number} " + "words and words again " * 200)
+
+    events = world.say(agent_id, "short")
+
+    assert ended(events).stop_reason == "end_turn"
+    before, after = world.scripted.requests[-2:]
+    assert len(after.turns) < len(before.turns)
+
+
+def test_agent_whose_fixed_part_overflows_says_what_to_cut(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(
+        database.admin_uri, system="word " * 5_000, context_window_limit=2_000, tools=()
+    )
+    world = a_world(worlds, database)
+
+    events = world.say(agent_id, "hello")
+
+    assert ended(events).stop_reason == "context_window_overflow_in_system_prompt"
+    error = ended(events).error
+    assert error is not None
+    assert "system" in error.message
+    assert history(database.admin_uri, agent_id) == [("user", "hello")]
+
+
+def test_run_stops_at_max_steps(database: Database, worlds: list[World]) -> None:
+    agent_id = an_agent(database.admin_uri)
+    search = [calling("conversation_search", '{"query":"x"}', f"call-{n}") for n in range(5)]
+    world = a_world(worlds, database, *search)
+
+    events = world.say(agent_id, "search for ever", max_steps=3)
+
+    assert ended(events).stop_reason == "max_steps"
+    assert ended(events).step_count == 3
+
+
+def test_same_idempotency_key_is_one_run_and_another_body_is_refused(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, saying("once"))
+    store = world.deps.store
+    list(
+        world.engine.start(
+            DEFAULT_ORG_ID,
+            an_order(agent_id, "hello", idempotency_key="k", request_hash="h"),
+            stream=False,
+        )
+    )
+
+    again = store.start_run(
+        DEFAULT_ORG_ID,
+        an_order(agent_id, "hello", idempotency_key="k", request_hash="h"),
+        run_id=new_id("run"),
+        lease_token="t",
+        lease_ms=1_000,
+    )
+
+    assert again.is_new is False  # type: ignore[union-attr]
+    with pytest.raises(InvalidRequest, match="idempotency key"):
+        store.start_run(
+            DEFAULT_ORG_ID,
+            an_order(agent_id, "other", idempotency_key="k", request_hash="other"),
+            run_id=new_id("run"),
+            lease_token="t",
+            lease_ms=1_000,
+        )
+    assert len(history(database.admin_uri, agent_id)) == 2
+
+
+def test_messages_of_one_organization_are_out_of_reach_of_another(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database)
+
+    with pytest.raises(NotFound):
+        world.deps.store.start_run(
+            "org-11111111-1111-4111-8111-111111111111",  # type: ignore[arg-type]
+            an_order(agent_id, "hello"),
+            run_id=new_id("run"),
+            lease_token="t",
+            lease_ms=1_000,
+        )
+
+
+def test_system_message_in_the_input_reaches_the_model_as_one(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, saying("ok"))
+    order = an_order(agent_id)
+    order = type(order)(
+        agent_id=agent_id,
+        conversation_id=None,
+        messages=(a_message("The office is closed.", role="system"),),
+    )
+
+    list(world.engine.start(DEFAULT_ORG_ID, order, stream=False))
+
+    part = world.scripted.requests[0].turns[0].parts[0]
+    assert isinstance(part, Text)
+    assert part.text == "[System message] The office is closed."
