@@ -20,6 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite", action="store_true", help="write the generated files that tests compare with"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a key (live) or a quiet machine (perf), unless `-m` asks for it."""
+    if config.option.markexpr:
+        return
+    opt_in = {
+        item for item in items if any(item.get_closest_marker(name) for name in ("live", "perf"))
+    }
+    if opt_in:
+        config.hook.pytest_deselected(items=list(opt_in))
+        items[:] = [item for item in items if item not in opt_in]
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    """True when generated files are to be written instead of compared (`make golden`)."""
+    return bool(request.config.getoption("--rewrite"))
+
+
 @pytest.fixture(scope="session")
 def databases() -> Generator[Databases]:
     """The session's own Postgres, with a migrated template to clone from."""
