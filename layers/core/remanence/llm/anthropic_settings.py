@@ -2,7 +2,8 @@
 
 Path: anthropic_request.to_body -> choose_settings.
 Pure. Which combinations a model accepts differs by generation (catalogue.claude_traits); what
-it would refuse is left out here, so that changing an agent's model does not break the agent.
+it would refuse is left out here, so that changing an agent's model does not break the agent. The
+temperature is always left out: the API has none since its version 2026-10-21.
 """
 
 from __future__ import annotations
@@ -45,8 +46,6 @@ def choose_settings(request: Request, vendor: Vendor) -> JsonObject:
     output = _output_config(request, traits)
     if output:
         fields["output_config"] = output
-    if request.settings.temperature is not None and traits.temperature and not is_thinking:
-        fields["temperature"] = request.settings.temperature
     return fields
 
 

@@ -119,13 +119,13 @@ class OpenAITraits:
 class ClaudeTraits:
     """What the messages API accepts for one of Anthropic's models.
 
+    A temperature is accepted for none since API version 2026-10-21, which the package sends.
     `thinking`: "no"; "budget" (a number of tokens); "optional" (adaptive, off unless asked
     for); "default" (adaptive, on unless switched off); "always" (adaptive, cannot be off).
     `forces_tools`: False when only `auto` and `none` are accepted as tool choice.
     """
 
     thinking: Literal["no", "budget", "optional", "default", "always"]
-    temperature: bool = False
     forces_tools: bool = True
     effort: bool = True
 
@@ -152,20 +152,20 @@ _OPENAI_TRAITS: Mapping[str, OpenAITraits] = {
     "gpt-6": _REASONS_EFFORT_NONE,
 }
 
-_BUDGET = ClaudeTraits(thinking="budget", temperature=True, effort=False)
+_BUDGET = ClaudeTraits(thinking="budget", effort=False)
 _ALWAYS = ClaudeTraits(thinking="always", forces_tools=False)
 
 # Source: the "what's new" and migration pages of each model on platform.claude.com.
 _CLAUDE_TRAITS: Mapping[str, ClaudeTraits] = {
     "": _ALWAYS,
-    "claude-3": ClaudeTraits(thinking="no", temperature=True, effort=False),
+    "claude-3": ClaudeTraits(thinking="no", effort=False),
     "claude-3-7": _BUDGET,
     "claude-opus-4": _BUDGET,
     "claude-sonnet-4": _BUDGET,
     "claude-haiku-4": _BUDGET,
-    "claude-opus-4-5": ClaudeTraits(thinking="budget", temperature=True),
-    "claude-opus-4-6": ClaudeTraits(thinking="optional", temperature=True),
-    "claude-sonnet-4-6": ClaudeTraits(thinking="optional", temperature=True),
+    "claude-opus-4-5": ClaudeTraits(thinking="budget"),
+    "claude-opus-4-6": ClaudeTraits(thinking="optional"),
+    "claude-sonnet-4-6": ClaudeTraits(thinking="optional"),
     "claude-opus-4-7": ClaudeTraits(thinking="optional"),
     "claude-opus-4-8": ClaudeTraits(thinking="optional"),
     "claude-opus-5": ClaudeTraits(thinking="default"),

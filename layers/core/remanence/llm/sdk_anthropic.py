@@ -27,6 +27,7 @@ def open_client(provider: Provider) -> Sdk:
         base_url=provider.base_url,
         max_retries=0,
         http_client=bounded_client(),
+        default_headers=_older_header(provider),
     )
 
     def post(path: str, body: JsonObject, headers: Mapping[str, str], seconds: float) -> object:
@@ -62,3 +63,9 @@ def open_client(provider: Provider) -> Sdk:
         api_errors=(anthropic.APIError,),
         errors=(anthropic.AnthropicError, httpx2.HTTPError, ValueError),
     )
+
+
+def _older_header(provider: Provider) -> dict[str, str]:
+    """Gateways and servers of one's own may still read the key where it was before 2.0."""
+    is_own = provider.base_url == provider.vendor.default_base_url
+    return {} if is_own or not provider.api_key else {"x-api-key": provider.api_key}
