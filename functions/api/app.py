@@ -3,7 +3,6 @@
 from typing import Any
 
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from remanence import wiring
@@ -13,7 +12,7 @@ from remanence.aws.observe import observed
 _answer = Mangum(wiring.lambda_api_app(), lifespan="off")
 
 
-def _handle(event: dict[str, Any], context: LambdaContext) -> object:
+def _handle(event: dict[str, Any], context: Any) -> object:
     return _answer(event, context)
 
 

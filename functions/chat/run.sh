@@ -7,4 +7,4 @@ PYTHONPATH="$here:/opt/python${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONPATH
 cd "$here" || exit 1
 exec python3 -m uvicorn app:app --host 127.0.0.1 --port "${AWS_LWA_PORT:-${PORT:-8080}}" \
-	--timeout-keep-alive 86400 --no-access-log
+	--timeout-keep-alive 86400 --no-access-log --log-level warning

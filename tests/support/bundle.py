@@ -85,6 +85,11 @@ def _short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str,
 CloudFormation.add_multi_constructor("!", _short_form)
 
 
+def size_mb(folder: Path) -> float:
+    """Bytes of all its files, in millions: what AWS counts as unzipped size."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
 def find_bundle(scratch: Path) -> Bundle:
     """The build that REMANENCE_BUNDLE names, or a new one in `scratch`.
 

@@ -45,8 +45,12 @@ class Emulator:
 
     def log_lines(self) -> list[dict[str, Any]]:
         """What the function wrote in JSON: log lines and metrics."""
-        lines = self.log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return json_lines(self.log)
+
+
+def json_lines(log: Path) -> list[dict[str, Any]]:
+    """The lines of a log that are JSON objects."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
 
 @contextmanager

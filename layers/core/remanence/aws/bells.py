@@ -44,7 +44,7 @@ class Advance(Protocol):
 class Postpone(Protocol):
     """Hides a received message for a while."""
 
-    def __call__(self, receipt_handle: str, pause_s: int) -> None:
+    def __call__(self, receipt_handle: str, pause_s: int, /) -> None:
         """`receipt_handle` is the one this receive gave."""
         ...
 

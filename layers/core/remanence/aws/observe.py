@@ -40,14 +40,14 @@ def observed(handler: Handler, *, correlation_id_path: str = "", traced: bool = 
     """
     logger, metrics = start_logging(), Metrics()
 
-    def timed(event: Event, context: LambdaContext) -> object:
+    def invocation(event: Event, context: LambdaContext) -> object:  # the subsegment's name
         started = perf_counter()
         try:
             return handler(event, context)
         finally:
             _add_ms(metrics, "HandlerMs", started)
 
-    wrapped: Handler = metrics.log_metrics(timed, capture_cold_start_metric=True)
+    wrapped: Handler = metrics.log_metrics(invocation, capture_cold_start_metric=True)
     if traced:
         wrapped = _traced(wrapped)
     return logger.inject_lambda_context(
@@ -87,10 +87,11 @@ def observed_asgi(app: AsgiApp) -> AsgiApp:
 def start_logging() -> Logger:
     """The JSON logger; our own loggers and the web server's speak through it too."""
     logger = Logger()
-    ours = {"remanence", "uvicorn"}
-    for name in ours:
+    for name in ("remanence", "uvicorn"):
         logging.getLogger(name).propagate = False  # the runtime's root handler would repeat it
-    copy_config_to_registered_loggers(logger, include=ours)
+    copy_config_to_registered_loggers(logger, include={"remanence"})
+    # The server keeps its own level: run.sh tells it to speak of problems only.
+    copy_config_to_registered_loggers(logger, include={"uvicorn"}, ignore_log_level=True)
     return logger
 
 

@@ -1,0 +1,115 @@
+"""What observation writes: JSON lines, metrics and trace segments, each where AWS reads it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from support.bundle import REPOSITORY
+from support.lambda_world import quiet_environment
+
+# A handler as Lambda calls it, in a process of its own: Powertools keeps state per process.
+PROGRAM = """
+import logging
+from remanence.aws.observe import count, observed
+
+class Context:
+    function_name = "remanence-step"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:remanence-step"
+    aws_request_id = "request-1"
+
+def handle(event, context):
+    logging.getLogger("remanence.engine.run").warning("said by the engine")
+    count("BellsAnswered", 2)
+    if event["fails"]:
+        raise ValueError("as told")
+    return {"answer": "not for the trace"}
+
+handler = observed(handle, traced=%(traced)s, correlation_id_path="id")
+handler({"id": "request-7", "fails": %(fails)s}, Context())
+"""
+
+
+def run(*, traced: bool = False, fails: bool = False, **changes: str) -> list[dict[str, Any]]:
+    environment = quiet_environment() | {
+        "AWS_LAMBDA_FUNCTION_NAME": "remanence-step",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "POWERTOOLS_METRICS_NAMESPACE": "Remanence",
+        "POWERTOOLS_SERVICE_NAME": "step",
+        "PYTHONPATH": str(REPOSITORY / "layers" / "core"),
+        **changes,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM % {"traced": traced, "fails": fails}],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_observed_handler_logs_our_own_loggers_as_json_with_the_correlation_id() -> None:
+    (line,) = [line for line in run() if "message" in line]
+
+    assert line["message"] == "said by the engine"
+    assert line["correlation_id"] == "request-7"
+    assert line["function_request_id"] == "request-1"
+    assert line["service"] == "step"
+
+
+def test_observed_handler_emits_its_metrics_and_the_cold_start() -> None:
+    metrics = [line for line in run() if "_aws" in line]
+
+    assert [line.get("ColdStart") for line in metrics] == [[1.0], None]
+    assert metrics[1]["BellsAnswered"] == [2.0]
+    assert metrics[1]["HandlerMs"][0] > 0
+
+
+def test_observed_handler_that_fails_still_emits_its_metrics() -> None:
+    assert any("HandlerMs" in line for line in run(fails=True))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_traced_handler_sends_a_segment_without_the_answer(fails: bool) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(5)
+        run(
+            traced=True,
+            fails=fails,
+            AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{daemon.getsockname()[1]}",
+            _X_AMZN_TRACE_ID="Root=1-67456f00-0123456789abcdef01234567;"
+            "Parent=0123456789abcdef;Sampled=1",
+        )
+        header, _, content = daemon.recv(65_000).partition(b"\n")
+
+    segment = json.loads(content)
+    assert json.loads(header)["format"] == "json"
+    assert segment["trace_id"] == "1-67456f00-0123456789abcdef01234567"
+    assert segment["name"] == "## invocation"
+    assert segment["annotations"]["ColdStart"] is True
+    assert segment.get("fault", False) is fails
+    assert b"not for the trace" not in content
+
+
+def test_handler_that_is_not_traced_loads_no_aws_client() -> None:
+    program = PROGRAM % {"traced": False, "fails": False}
+    program += "\nimport sys; print('[%d]' % sum(m.startswith('botocore.') for m in sys.modules))"
+    environment = quiet_environment() | {
+        "POWERTOOLS_METRICS_NAMESPACE": "Remanence",
+        "POWERTOOLS_SERVICE_NAME": "api",
+        "PYTHONPATH": str(REPOSITORY / "layers" / "core"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    (loaded,) = json.loads(done.stdout.splitlines()[-1])
+    assert loaded < 10

@@ -1,0 +1,101 @@
+"""Migrations for CloudFormation: whatever happens, it gets an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.lambda_world import an_event
+from support.loopback_aws import LoopbackAws
+
+from remanence.aws.stack import migrate_for
+from remanence.errors import SchemaMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Context:
+    """What a handler asks of Lambda's context."""
+
+    log_stream_name = "2026/11/25/[1]abc"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Generator[LoopbackAws]:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "migrate")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Remanence")
+    with LoopbackAws.started() as started:
+        yield started
+
+
+def applied() -> list[str]:
+    return ["0001_create_schema", "0002_create_step_functions"]
+
+
+def refused() -> list[str]:
+    raise SchemaMismatch("the database is newer than this code")
+
+
+def broken() -> list[str]:
+    raise RuntimeError("postgresql://owner:s3cret@db.example/postgres")
+
+
+def migrate(event: dict[str, Any], how: Any) -> dict[str, Any]:
+    return migrate_for(event, Context(), migrate=how)
+
+
+def resource_event(aws: LoopbackAws, **changes: Any) -> dict[str, Any]:
+    return an_event("custom_resource", ResponseURL=f"{aws.url}/answer?signed=1", **changes)
+
+
+def test_migrate_by_hand_answers_what_was_applied() -> None:
+    assert migrate({}, applied) == {"applied": applied()}
+
+
+def test_migrate_by_hand_raises_what_failed() -> None:
+    with pytest.raises(SchemaMismatch):
+        migrate({}, refused)
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_resource_is_migrated_and_answered(aws: LoopbackAws, kind: str) -> None:
+    event = resource_event(aws, RequestType=kind)
+
+    migrate(event, applied)
+
+    (answer,) = aws.stack_answers
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"] == {"Applied": ",".join(applied())}
+    assert {answer[name] for name in ("StackId", "RequestId", "LogicalResourceId")} == {
+        event[name] for name in ("StackId", "RequestId", "LogicalResourceId")
+    }
+
+
+def test_resource_keeps_its_id_so_that_nothing_is_replaced(aws: LoopbackAws) -> None:
+    migrate(resource_event(aws, RequestType="Update", PhysicalResourceId="older"), applied)
+
+    assert aws.stack_answers[0]["PhysicalResourceId"] == "older"
+
+
+def test_deleted_resource_leaves_the_data_alone(aws: LoopbackAws) -> None:
+    migrate(resource_event(aws, RequestType="Delete"), broken)
+
+    assert aws.stack_answers[0]["Status"] == "SUCCESS"
+
+
+def test_failed_migration_fails_the_deployment_with_the_reason(aws: LoopbackAws) -> None:
+    migrate(resource_event(aws), refused)
+
+    (answer,) = aws.stack_answers
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("the database is newer than this code (log stream 2026")
+
+
+def test_unforeseen_failure_shows_its_kind_and_no_secret(aws: LoopbackAws) -> None:
+    migrate(resource_event(aws), broken)
+
+    (answer,) = aws.stack_answers
+    assert answer["Status"] == "FAILED"
+    assert "RuntimeError" in answer["Reason"]
+    assert "s3cret" not in answer["Reason"]
