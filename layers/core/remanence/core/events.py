@@ -1,8 +1,8 @@
 """What happens during a run, as values: the engine yields them, `api/wire` puts them on the wire.
 
 Order: RunStarted, then per step StepStarted, Streamed ... (only when tokens are streamed),
-StepStored, and one RunEnded last. What StepStored carries is committed; what was only Streamed
-may be taken back by a failure of its step.
+StepStored, and one RunEnded (or RunHandedOver) last. What StepStored carries is committed; what
+was only Streamed may be taken back by a failure of its step.
 """
 
 from __future__ import annotations
@@ -77,4 +77,16 @@ class RunEnded:
     error: RunError | None = None
 
 
-Event: TypeAlias = RunStarted | StepStarted | Streamed | StepStored | RunEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHandedOver:
+    """The run goes on in another worker: this one has no time for one more step.
+
+    What follows can be read from the run (`/v1/runs/{run_id}/stream`). `usage` is until now.
+    """
+
+    run_id: str
+    usage: Usage
+    step_count: int
+
+
+Event: TypeAlias = RunStarted | StepStarted | Streamed | StepStored | RunHandedOver | RunEnded

@@ -6,12 +6,13 @@ Between two steps nothing lives outside the database: whoever claims the convers
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from remanence.core.claims import Busy, Claimed, Known
-from remanence.core.events import RunEnded, RunError, RunStarted
+from remanence.core.events import RunEnded, RunError, RunHandedOver, RunStarted
 from remanence.core.types import StopReason
-from remanence.engine.step import Progress, take_step
+from remanence.engine.step import Progress, Terms, take_step
 from remanence.errors import AgentBusy, AppError, Conflict, InvalidRequest, LeaseLost, StoreError
 
 if TYPE_CHECKING:
@@ -35,17 +36,21 @@ class Engine:
     def __init__(self, deps: EngineDeps) -> None:
         self._deps = deps
 
-    def start(self, org_id: OrgId, order: RunOrder, *, stream: bool) -> Iterator[Event]:
+    def start(
+        self, org_id: OrgId, order: RunOrder, *, stream: bool, deadline: float | None = None
+    ) -> Iterator[Event]:
         """Store the input, claim the conversation and run to a stop reason.
 
         Args:
             org_id: of the caller.
             order: what is asked; not for the background.
             stream: yield fragments of replies as they arrive.
+            deadline: seconds of `time.monotonic` by which this worker ends, or None. When no
+                further step fits before it, the run is handed over.
 
         Yields:
-            The events of the run, from RunStarted to RunEnded. A caller that stops listening
-            (closes the generator) does not stop the run.
+            The events of the run, from RunStarted to RunEnded or RunHandedOver. A caller that
+            stops listening (closes the generator) does not stop the run.
 
         Raises:
             NotFound: no such agent or conversation; nothing was stored. As all below, with the
@@ -62,22 +67,40 @@ class Engine:
             agent_id=state.agent.id,
             conversation_id=state.conversation.id,
         )
-        return _to_the_end(self._events(started, state, stream=stream))
+        return _to_the_end(self._events(started, state, stream=stream, deadline=deadline))
 
-    def _events(self, started: RunStarted, state: State, *, stream: bool) -> Iterator[Event]:
+    def _events(
+        self, started: RunStarted, state: State, *, stream: bool, deadline: float | None
+    ) -> Iterator[Event]:
         yield started
         progress = Progress(state=state, more=False)
         while (going := progress.state) is not None:
             try:
                 progress = yield from take_step(
-                    self._deps, going, stream=stream, deadline=self._step_deadline()
+                    self._deps, going, self._terms(stream=stream, deadline=deadline)
                 )
             except (LeaseLost, StoreError) as error:
                 # The input and every earlier step are stored; the sweep goes on from there.
                 yield _interrupted(going, error)
                 return
-        if progress.more:  # runs that were queued behind this one
+            if progress.state is not None and progress.handed_over:
+                yield _handed_over(progress.state)
+                break
+        if progress.more:  # this run elsewhere, or runs that were queued behind it
             self._deps.dispatcher.ring(state.org_id, state.conversation.id, state.run.id)
+
+    def _terms(self, *, stream: bool, deadline: float | None) -> Terms:
+        deps = self._deps
+
+        def fits_another() -> bool:
+            return deadline is None or deps.monotonic() + deps.step_limit_s <= deadline
+
+        limit = deps.monotonic() + deps.step_limit_s
+        return Terms(
+            stream=stream,
+            deadline=limit if deadline is None else min(limit, deadline),
+            go_on=fits_another,
+        )
 
     def advance(self, org_id: OrgId, conversation_id: str, *, deadline: float) -> bool:
         """Take one step of the oldest unfinished run of a conversation: what a doorbell asks for.
@@ -99,16 +122,11 @@ class Engine:
         )
         if not isinstance(claim, Claimed):
             return False
-        state = claim.state
-        limit = min(deadline, self._step_deadline())
-        progress = _drain(take_step(deps, state, stream=False, deadline=limit))
-        is_more = progress.state is not None or progress.more
-        if is_more:
-            deps.dispatcher.ring(org_id, conversation_id, state.run.id)
-        return is_more
-
-    def _step_deadline(self) -> float:
-        return self._deps.monotonic() + self._deps.step_limit_s
+        terms = replace(self._terms(stream=False, deadline=deadline), go_on=lambda: False)
+        progress = _drain(take_step(deps, claim.state, terms))
+        if progress.more:
+            deps.dispatcher.ring(org_id, conversation_id, claim.state.run.id)
+        return progress.more
 
     def _claim(self, org_id: OrgId, order: RunOrder) -> State:
         """Store and claim, waiting a bounded time while another run has the conversation."""
@@ -122,7 +140,7 @@ class Engine:
             )
             match claim:
                 case Claimed():
-                    return claim.state
+                    return claim.state  # the lease covers one step, from now on
                 case Known():
                     raise Conflict(
                         f"this request was sent before: it is run {claim.run_id!r}; read it there"
@@ -145,6 +163,10 @@ def _interrupted(state: State, error: AppError) -> RunEnded:
         step_count=state.step_no - 1,
         error=RunError(type=error.code, message=f"{error.message}; run {state.run.id!r} goes on"),
     )
+
+
+def _handed_over(state: State) -> RunHandedOver:
+    return RunHandedOver(run_id=state.run.id, usage=state.usage, step_count=state.step_no - 1)
 
 
 def _to_the_end(events: Iterator[Event]) -> Iterator[Event]:

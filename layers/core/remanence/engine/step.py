@@ -38,7 +38,7 @@ from remanence.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from remanence.core.calls import Call, Finding
@@ -61,14 +61,32 @@ CANCEL_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a step has left its run: the state of the next step, or None when the run is over.
+class Terms:
+    """How a step is taken.
 
-    `more`: another run waits in the same conversation.
+    Args:
+        stream: yield fragments of the reply as they arrive.
+        deadline: seconds of `time.monotonic`; the model call and its tools end by then.
+        go_on: asked at the commit: will this worker take the next step too? If not, the lease is
+            given back with the commit, so that whoever is rung for need not wait for its end.
+    """
+
+    stream: bool
+    deadline: float
+    go_on: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a step has left its run.
+
+    `state` is what the next step begins with; None when the run is over. `handed_over`: that step
+    is somebody else's. `more`: there is something to ring for in this conversation.
     """
 
     state: State | None
     more: bool
+    handed_over: bool = False
 
 
 @dataclass(slots=True)
@@ -91,16 +109,13 @@ class _Taken:
     clock: Clock
 
 
-def take_step(
-    deps: EngineDeps, state: State, *, stream: bool, deadline: float
-) -> Generator[Event, None, Progress]:
+def take_step(deps: EngineDeps, state: State, terms: Terms) -> Generator[Event, None, Progress]:
     """Take the next step of a claimed run.
 
     Args:
         deps: the world.
         state: claimed; its `step_no` is the step to take.
-        stream: yield fragments of the reply as they arrive.
-        deadline: seconds of `time.monotonic`; the model call and its tools end by then.
+        terms: how to take it.
 
     Returns:
         Where the run stands after it.
@@ -117,7 +132,7 @@ def take_step(
     )
     started_at, started_ns = deps.now(), deps.monotonic_ns()
     if state.cancel_requested:
-        return (yield from _commit(deps, state, _cancelled(state, ids, started_at)))
+        return (yield from _commit(deps, state, _cancelled(state, ids, started_at), terms))
     yield StepStarted(
         step_id=ids.step_id,
         step_no=state.step_no,
@@ -126,31 +141,31 @@ def take_step(
     )
     clock = Clock(now=started_at, tz=deps.zones(state.agent.timezone))
     try:
-        answer = yield from _ask(deps, state, ids, clock, stream=stream, deadline=deadline)
-        taken = _look_up(deps, answer, replace(clock, now=deps.now()), deadline)
+        answer = yield from _ask(deps, state, ids, clock, terms)
+        taken = _look_up(deps, answer, replace(clock, now=deps.now()), terms.deadline)
     except (LeaseLost, StoreError):
         raise
     except _StopAsked:
-        return (yield from _commit(deps, state, _cancelled(state, ids, deps.now())))
+        return (yield from _commit(deps, state, _cancelled(state, ids, deps.now()), terms))
     except AppError as error:
         outcome = _failed_by(error, state, ids, deps)
-        return (yield from _commit(deps, state, outcome))
+        return (yield from _commit(deps, state, outcome, terms))
     except Exception as error:  # a fault of ours must not leave the run hanging for ever
         log.exception("step %s of run %s failed", ids.step_id, state.run.id)
         outcome = _failed_by(AppError(f"internal error ({type(error).__name__})"), state, ids, deps)
-        return (yield from _commit(deps, state, outcome))
-    return (yield from _apply(deps, taken, ids, started_ns))
+        return (yield from _commit(deps, state, outcome, terms))
+    return (yield from _apply(deps, taken, ids, terms, started_ns))
 
 
 def _ask(
-    deps: EngineDeps, state: State, ids: StepIds, clock: Clock, *, stream: bool, deadline: float
+    deps: EngineDeps, state: State, ids: StepIds, clock: Clock, terms: Terms
 ) -> Generator[Event, None, _Answer]:
     """Call the model; when it says the prompt is too long, believe it and ask with less."""
     shrink = 1.0
     for attempt in range(OVERFLOW_TRIES + 1):
         plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"), shrink=shrink)
         try:
-            return (yield from _call(deps, plan, ids, stream=stream, deadline=deadline))
+            return (yield from _call(deps, plan, ids, terms))
         except ProviderTooLong:
             if attempt == OVERFLOW_TRIES:
                 raise
@@ -165,7 +180,7 @@ def _ask(
 
 
 def _call(
-    deps: EngineDeps, plan: Plan, ids: StepIds, *, stream: bool, deadline: float
+    deps: EngineDeps, plan: Plan, ids: StepIds, terms: Terms
 ) -> Generator[Event, None, _Answer]:
     began = deps.monotonic_ns()
     ttft_ns: int | None = None
@@ -173,12 +188,12 @@ def _call(
     place = _Place()
     look_at = deps.monotonic() + CANCEL_LOOK_S
     # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
-    for item in deps.models.call(plan.context.request, stream=True, deadline=deadline):
+    for item in deps.models.call(plan.context.request, stream=True, deadline=terms.deadline):
         if ttft_ns is None:
             ttft_ns = deps.monotonic_ns() - began
         if isinstance(item, Reply):
             reply = item
-        elif stream:
+        elif terms.stream:
             yield Streamed(
                 step_id=ids.step_id,
                 message_id=ids.message_id,
@@ -228,7 +243,7 @@ def _look_up(deps: EngineDeps, answer: _Answer, clock: Clock, deadline: float) -
 
 
 def _apply(
-    deps: EngineDeps, taken: _Taken, ids: StepIds, started_ns: int
+    deps: EngineDeps, taken: _Taken, ids: StepIds, terms: Terms, started_ns: int
 ) -> Generator[Event, None, Progress]:
     """Apply the reply and commit; again on fresh blocks while others were faster."""
     plan = taken.answer.plan
@@ -247,40 +262,48 @@ def _apply(
             ttft_ns=taken.answer.ttft_ns,
             step_ns=deps.monotonic_ns() - started_ns,
         )
-        committed = _write(deps, plan.state, outcome)
+        committed = _write(deps, plan.state, outcome, goes_on := terms.go_on())
         if isinstance(committed, Committed):
-            return (yield from _stored(plan.state, outcome, committed))
+            return (yield from _stored(plan.state, outcome, committed, goes_on=goes_on))
         if isinstance(committed, Cancelled):
             outcome = _cancelled(plan.state, ids, taken.clock.now)
-            return (yield from _commit(deps, plan.state, outcome))
+            return (yield from _commit(deps, plan.state, outcome, terms))
         plan = replace(plan, state=replace(plan.state, blocks=committed.blocks))
     error = StepError(type="conflict", message="the blocks this step edits change too often")
     outcome = failed(
         plan.state, plan, ids=ids, now=taken.clock.now, stop_reason=StopReason.ERROR, error=error
     )
-    return (yield from _commit(deps, plan.state, outcome))
+    return (yield from _commit(deps, plan.state, outcome, terms))
 
 
-def _commit(deps: EngineDeps, state: State, outcome: Outcome) -> Generator[Event, None, Progress]:
+def _commit(
+    deps: EngineDeps, state: State, outcome: Outcome, terms: Terms
+) -> Generator[Event, None, Progress]:
     """Commit an outcome that edits no blocks."""
-    committed = _write(deps, state, outcome)
+    goes_on = terms.go_on()
+    committed = _write(deps, state, outcome, goes_on)
     if isinstance(committed, Cancelled):
         # A step that failed while it was being cancelled: it is cancelled.
         outcome = _cancelled(state, outcome.ids, outcome.started_at)
-        committed = _write(deps, state, outcome)
+        committed = _write(deps, state, outcome, goes_on)
     if not isinstance(committed, Committed):
         raise LeaseLost(state.conversation.id, state.run.id)
-    return (yield from _stored(state, outcome, committed))
+    return (yield from _stored(state, outcome, committed, goes_on=goes_on))
 
 
-def _write(deps: EngineDeps, state: State, outcome: Outcome) -> Committed | BlocksMoved | Cancelled:
+def _write(
+    deps: EngineDeps, state: State, outcome: Outcome, goes_on: bool
+) -> Committed | BlocksMoved | Cancelled:
     return deps.store.commit_step(
-        state, outcome, lease_ms=deps.lease_ms, new_archive_id=deps.new_id("archive")
+        state,
+        outcome,
+        lease_ms=deps.lease_ms if goes_on else 0,
+        new_archive_id=deps.new_id("archive"),
     )
 
 
 def _stored(
-    state: State, outcome: Outcome, committed: Committed
+    state: State, outcome: Outcome, committed: Committed, *, goes_on: bool
 ) -> Generator[Event, None, Progress]:
     following = advance(state, outcome, next_seq=committed.next_seq)
     added = len(outcome.messages)
@@ -309,7 +332,7 @@ def _stored(
         counts=committed.counts or following.counts,
         cancel_requested=committed.cancel_requested,
     )
-    return Progress(state=going, more=committed.more)
+    return Progress(state=going, more=committed.more or not goes_on, handed_over=not goes_on)
 
 
 def _cancelled(state: State, ids: StepIds, now: datetime) -> Outcome:
