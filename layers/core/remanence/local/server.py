@@ -104,25 +104,21 @@ def _orderly_signals() -> Generator[None]:
     """Make the signals that ask to stop raise KeyboardInterrupt, and take that for a normal end.
 
     uvicorn handles them itself while it serves and raises them again afterwards; without a handler
-    of ours that would kill the process before the database is stopped.
+    of ours that would kill the process before the database is stopped. The process ends with this
+    block: what comes while it cleans up, and after, is ignored.
     """
-    with _handled_by(signal.default_int_handler):
-        try:
-            yield
-        except KeyboardInterrupt:
-            say("Stopped.")
-
-
-@contextmanager
-def _handled_by(
-    handler: signal.Handlers | Callable[[int, FrameType | None], object],
-) -> Generator[None]:
-    before = {number: signal.signal(number, handler) for number in _STOP_SIGNALS}
+    _on_stop_signals(signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        say("Stopped.")
     finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+        _on_stop_signals(signal.SIG_IGN)
+
+
+def _on_stop_signals(handler: signal.Handlers | Callable[[int, FrameType | None], object]) -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, handler)
 
 
 def _serving_lock(home: Path, port: int) -> int | None:
@@ -177,8 +173,8 @@ def _embedded(home: Path, env: Mapping[str, str]) -> Generator[str]:
         stopped.set()
         if watch.is_alive():
             watch.join()
-        with _handled_by(signal.SIG_IGN):  # a second ctrl-C leaves nothing half done
-            pg.stop()
+        _on_stop_signals(signal.SIG_IGN)  # a second ctrl-C leaves nothing half done
+        pg.stop()
 
 
 def _keep_running(pg: EmbeddedPostgres, stopped: threading.Event) -> None:

@@ -27,11 +27,12 @@ curl {url}/v1/agents/$AGENT_ID/messages -H 'Content-Type: application/json' \\
 """
 
 _PYTHON = """\
-from letta_client import Letta          # pip install letta-client
+from letta_client import Letta  # pip install letta-client
 client = Letta(base_url="{url}"{key})
 agent = client.agents.create(memory_blocks=[{{"label": "human", "value": "Name unknown."}}])
-client.agents.messages.create(
+reply = client.agents.messages.create(
     agent.id, messages=[{{"role": "user", "content": "Hello! I am Ana."}}])
+print(reply.messages)
 """
 
 
@@ -57,8 +58,8 @@ def say_welcome(app: FastAPI, port: int) -> None:
     if model:
         console.print(f"New agents use the model [bold]{model}[/bold]", highlight=False)
     needs_key = bool(getattr(app.state, "needs_api_key", False))
-    key = ', api_key=os.environ["REMANENCE_API_KEY"]' if needs_key else ""
-    _example(console, "In this terminal's neighbour", "remanence chat", "bash")
+    key = ', api_key="..."' if needs_key else ""
+    _example(console, "In another terminal", "remanence chat", "bash")
     curl = _CURL.format(url=url)
     if needs_key:
         curl = curl.replace(" -H", ' -H "Authorization: Bearer $REMANENCE_API_KEY" -H')

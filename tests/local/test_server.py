@@ -1,0 +1,167 @@
+"""`remanence dev` and `remanence serve` as processes: start, answer, end in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from support.process import free_port, launched, run_cli, serving
+
+from remanence.local.locks import is_locked
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from support.bouncer import Bouncer
+    from support.pg import Database
+
+
+@pytest.fixture
+def home() -> Generator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="remanence-dev-"))
+    yield place
+    subprocess.run(["rm", "-rf", place], check=True)
+
+
+def database_runs(home: Path) -> bool:
+    return is_locked(home / "postgres" / "server.lock")
+
+
+def test_dev_answers_and_a_signal_ends_it_in_order(home: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving("dev", log, REMANENCE_HOME=home) as server:
+        assert database_runs(home)
+
+        assert server.stop(signal.SIGTERM) == 0
+
+    assert not database_runs(home)
+    text = log.read_text()
+    assert f"serving on {server.url}" in text
+    assert "demo/" in text
+    assert text.endswith("Stopped.\n")
+    assert "Traceback" not in text
+
+
+def test_dev_is_ended_by_ctrl_c_and_starts_again_with_its_data(home: Path, tmp_path: Path) -> None:
+    with serving("dev", tmp_path / "log", REMANENCE_HOME=home) as server:
+        assert server.stop(signal.SIGINT) == 0
+
+    with serving("dev", tmp_path / "again", REMANENCE_HOME=home):
+        assert "Applied" not in (tmp_path / "again").read_text()
+
+
+def test_dev_a_second_time_says_that_it_runs(home: Path, tmp_path: Path) -> None:
+    with serving("dev", tmp_path / "log", REMANENCE_HOME=home) as server:
+        second = run_cli("dev", REMANENCE_HOME=home, PORT=server.port)
+
+        assert second.returncode == 0
+        assert f"already running on {server.url}" in second.stdout
+        server.get("/v1/health/")
+
+
+def test_dev_on_another_port_shares_the_database(home: Path, tmp_path: Path) -> None:
+    with (
+        serving("dev", tmp_path / "one", REMANENCE_HOME=home) as first,
+        serving("dev", tmp_path / "two", REMANENCE_HOME=home) as second,
+    ):
+        assert first.stop() == 0
+        assert database_runs(home)
+        second.get("/v1/health/")
+
+    assert not database_runs(home)
+
+
+def test_dev_on_a_port_of_another_program_says_so(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        done = run_cli("dev", REMANENCE_HOME=home, PORT=port)
+
+    assert done.returncode == 1
+    assert f"port {port} is taken by another program" in done.stderr
+    assert not (home / "postgres").exists()
+
+
+def test_dev_that_was_killed_leaves_nothing_that_needs_a_hand(home: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with serving("dev", tmp_path / "log", REMANENCE_HOME=home, PORT=port) as server:
+        server.stop(signal.SIGKILL)
+        assert database_runs(home)
+
+    with serving("dev", tmp_path / "again", REMANENCE_HOME=home, PORT=port) as server:
+        assert server.stop() == 0
+
+    assert not database_runs(home)
+
+
+def test_dev_starts_a_killed_database_again(home: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving("dev", log, REMANENCE_HOME=home) as server:
+        pid_file = home / "postgres/data/postmaster.pid"
+        before = pid_file.read_text()
+        os.kill(int(before.split("\n")[0]), signal.SIGKILL)
+
+        deadline = time.monotonic() + 20
+        while not pid_file.exists() or pid_file.read_text() == before:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        server.get("/v1/health/")
+
+
+def test_dev_uses_a_given_database(home: Path, empty_database: Database, tmp_path: Path) -> None:
+    with serving(
+        "dev", tmp_path / "log", REMANENCE_HOME=home, REMANENCE_PG_URI=empty_database.owner_uri
+    ):
+        assert not (home / "postgres").exists()
+
+    with psycopg.connect(empty_database.owner_uri) as conn:
+        assert conn.execute("select count(*) > 0 from remanence.schema_migrations").fetchone()
+
+
+def test_serve_migrates_and_several_may_start_at_once(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    uri = empty_database.owner_uri
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(launched("serve", tmp_path / name, REMANENCE_PG_URI=uri))
+            for name in ("one", "two", "three")
+        ]
+        for server in servers:
+            server.wait_until_it_answers()
+
+        assert [server.stop() for server in servers] == [0, 0, 0]
+
+    applied = "".join(server.log.read_text() for server in servers).count("0001_create_schema.sql")
+    assert applied == 1
+
+
+def test_serve_with_the_run_time_role_needs_no_right_to_migrate(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    with serving("serve", tmp_path / "log", REMANENCE_PG_URI=fresh_database.app_uri) as server:
+        assert server.stop() == 0
+
+
+def test_serve_through_a_transaction_pooler_when_migrated(
+    bouncer: Bouncer, fresh_database: Database, tmp_path: Path
+) -> None:
+    uri = bouncer.uri(fresh_database.app_uri)
+    with serving("serve", tmp_path / "log", REMANENCE_PG_URI=uri) as server:
+        assert server.stop() == 0
+
+
+def test_serve_where_it_may_not_listen_says_so(fresh_database: Database) -> None:
+    done = run_cli("serve", REMANENCE_PG_URI=fresh_database.app_uri, HOST="192.0.2.1", PORT=0)
+
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1" in done.stderr
