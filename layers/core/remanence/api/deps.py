@@ -3,6 +3,7 @@
 `create_app` takes a `Deps`; a route takes `call: ThisCall`. Nothing here opens or reads anything.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,17 +15,22 @@ from remanence.api.auth import Actor
 from remanence.core.exchange import EmbeddingInfo, ModelInfo
 from remanence.core.ids import IdSource, OrgId
 from remanence.db.catalog import Catalog
+from remanence.db.history import History
+from remanence.db.recall import PostgresRecall
+from remanence.engine.archival import Archival
+from remanence.engine.ports import Zones
+from remanence.engine.run import Engine
 
 
 class ModelTable(Protocol):
-    """What may be named as a model; no method calls one."""
+    """What may be named as a model. Listing asks the providers, but calls no model."""
 
-    def list_models(self) -> Sequence[ModelInfo]:
-        """Every model a provider with a key offers."""
+    def list_models(self, *, deadline: float) -> Sequence[ModelInfo]:
+        """What providers offer now; `deadline` is in seconds of Deps.monotonic."""
         ...
 
-    def list_embedding_models(self) -> Sequence[EmbeddingInfo]:
-        """Every embedding model a provider with a key offers."""
+    def list_embedding_models(self, *, deadline: float) -> Sequence[EmbeddingInfo]:
+        """What embeds now, in the same way."""
         ...
 
     def context_window(self, handle: str) -> int:
@@ -42,18 +48,30 @@ class Deps:
 
     Args:
         catalog: agents, blocks and tools in the database.
+        history: messages, runs and steps in the database.
+        recall: passages in the database.
+        archival: stores and searches passages with their vectors.
+        engine: runs agents.
+        zones: time zones by name.
         models: what may be named as a model.
         new_id: makes ids.
         now: the time, aware UTC.
+        monotonic: seconds of a clock that only goes on; deadlines are counted in it.
         api_key: what callers must send; None: nothing.
         default_model: handle for an agent that names none; None: it must name one.
         default_embedding: handle for an agent that names none; None: lexical search only.
     """
 
     catalog: Catalog
+    history: History
+    recall: PostgresRecall
+    archival: Archival
+    engine: Engine
+    zones: Zones
     models: ModelTable
     new_id: IdSource
     now: Callable[[], datetime]
+    monotonic: Callable[[], float] = time.monotonic
     api_key: str | None = None
     default_model: str | None = None
     default_embedding: str | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from remanence.db.catalog_rows import agent_to_row, block_to_row, prompt_state_from_row
 from remanence.db.outcomes import Stale, call_catalog
 from remanence.db.paging import list_page
 from remanence.db.rows import (
@@ -22,9 +23,8 @@ from remanence.errors import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from remanence.core.exchange import JsonObject
     from remanence.core.ids import OrgId
-    from remanence.core.types import Agent, Block, Message, Tool, ToolRule
+    from remanence.core.types import Agent, Block, Message, State, Tool, ToolRule
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
@@ -128,6 +128,19 @@ class Agents:
         if row is None:
             raise NotFound("agent", agent_id)
         return _view(row["view"])
+
+    def load_prompt_state(self, org_id: OrgId, agent_id: str) -> State:
+        """What the next step of the default conversation would compile its system prompt from.
+
+        Its window is empty and its run is none that exists: it is not for stepping.
+
+        Raises:
+            NotFound: there is no such agent.
+        """
+        row = self._queries.one("load_prompt_state", org_id, agent_id=agent_id)
+        if row is None:
+            raise NotFound("agent", agent_id)
+        return prompt_state_from_row(org_id, row)
 
     def list_agents(
         self, org_id: OrgId, wanted: AgentFilter, page: Page, relations: Sequence[Relation]
@@ -247,46 +260,3 @@ def _view(row: Row) -> AgentView:
         tools=tuple(tool_from_row(tool) for tool in row["tools"]),
         message_ids=tuple(row["message_ids"]),
     )
-
-
-def agent_to_row(agent: Agent) -> JsonObject:
-    """The columns of an agent that a caller may set."""
-    completed = agent.last_run_completion
-    return {
-        "id": agent.id,
-        "name": agent.name,
-        "agent_type": agent.agent_type,
-        "system": agent.system,
-        "model": agent.model,
-        "embedding": agent.embedding,
-        "description": agent.description,
-        "context_window_limit": agent.context_window_limit,
-        "model_settings": asdict(agent.model_settings),
-        "compaction_settings": asdict(agent.compaction_settings),
-        "tool_rules": [rule_to_row(rule) for rule in agent.tool_rules],
-        "tags": list(agent.tags),
-        "metadata": agent.metadata,
-        "timezone": agent.timezone,
-        "message_buffer_autoclear": agent.message_buffer_autoclear,
-        "hidden": agent.hidden,
-        "extras": agent.extras,
-        "last_stop_reason": agent.last_stop_reason,
-        "last_run_completion": None if completed is None else completed.isoformat(),
-        "last_run_duration_ms": agent.last_run_duration_ms,
-    }
-
-
-def block_to_row(block: Block) -> JsonObject:
-    """The columns of a new block."""
-    return {
-        "id": block.id,
-        "label": block.label,
-        "value": block.value,
-        "limit": block.limit,
-        "description": block.description,
-        "read_only": block.read_only,
-        "metadata": block.metadata,
-        "tags": list(block.tags),
-        "hidden": block.hidden,
-        "extras": block.extras,
-    }

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from remanence.db.catalog_agents import block_to_row
+from remanence.db.catalog_rows import block_to_row
 from remanence.db.outcomes import call_catalog
 from remanence.db.paging import list_page
 from remanence.db.rows import block_from_row

@@ -2,6 +2,26 @@
 
 from fastapi import APIRouter
 
-from remanence.api.routes import health
+from remanence.api.routes import (
+    agent_blocks,
+    agent_tools,
+    agents,
+    blocks,
+    health,
+    models,
+    tags,
+    tools,
+    unserved,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    agents.router,
+    agent_blocks.router,
+    agent_tools.router,
+    blocks.router,
+    tools.router,
+    tags.router,
+    models.router,
+    unserved.router,  # always the last
+)

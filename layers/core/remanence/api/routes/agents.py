@@ -1,0 +1,163 @@
+"""Agents: make, list, read, change, delete."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from remanence.api.deps import Call, ThisCall
+from remanence.api.ids import AgentIdPath
+from remanence.api.pages import check_order_by, page_of
+from remanence.api.relations import WantedRelations
+from remanence.api.wire.agent_fields import AgentFields
+from remanence.api.wire.agent_requests import CreateAgent, Making, UpdateAgent
+from remanence.api.wire.agents import AgentState, agent_to_wire
+from remanence.core.context import compile_context
+from remanence.core.ids import DEFAULT_USER_ID
+from remanence.core.types import StopReason
+from remanence.db.catalog_agents import AgentFilter
+from remanence.db.catalog_tools import ToolFilter
+from remanence.db.paging import Page
+
+router = APIRouter(tags=["agents"])
+
+_SORTABLE = ("created_at", "updated_at", "last_run_completion")
+
+
+@router.post("/v1/agents/")
+def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
+    """Make an agent, with its blocks, tools and first messages, or nothing at all."""
+    deps = call.deps
+    making = Making(
+        new_id=deps.new_id,
+        now=deps.now(),
+        window_of=deps.models.context_window,
+        default_model=deps.default_model,
+        default_embedding=deps.default_embedding,
+        tool_names=_names_of_tools(body, call),
+    )
+    return agent_to_wire(deps.catalog.agents.create_agent(call.org_id, body.to_new(making)))
+
+
+class AgentQuery(BaseModel):
+    """The filters of a list of agents."""
+
+    name: str | None = Field(default=None, description="Exactly this name.")
+    query_text: str | None = Field(default=None, description="A part of the name.")
+    tags: list[str] | None = Field(default=None, description="Any of these tags.")
+    match_all_tags: bool = Field(default=False, description="All of the tags.")
+    last_stop_reason: StopReason | None = Field(default=None, description="Of the last run.")
+    project_id: str | None = None
+    template_id: str | None = None
+    base_template_id: str | None = None
+    identity_id: str | None = Field(default=None, description="Finds nothing: not served yet.")
+    identifier_keys: list[str] | None = Field(
+        default=None, description="Finds nothing: not served yet."
+    )
+    created_by_id: str | None = None
+    show_hidden_agents: bool = Field(default=False, description="Hidden ones too.")
+    ascending: bool | None = Field(default=None, description="Old form of `order`.")
+    sort_by: str | None = Field(default=None, description="Old form of `order_by`.")
+
+    def finds_nothing(self) -> bool:
+        """Whether it asks for what no agent here has."""
+        stranger = self.created_by_id not in {None, DEFAULT_USER_ID}
+        return stranger or self.identity_id is not None or bool(self.identifier_keys)
+
+    def to_filter(self) -> AgentFilter:
+        """The filter for the catalog."""
+        return AgentFilter(
+            agent_name=self.name,
+            query_text=self.query_text,
+            tags=self.tags or None,
+            match_all_tags=self.match_all_tags,
+            last_stop_reason=self.last_stop_reason,
+            project_id=self.project_id,
+            template_id=self.template_id,
+            base_template_id=self.base_template_id,
+            with_hidden=self.show_hidden_agents,
+        )
+
+    def sorted(self, page: Page) -> Page:
+        """The page, with the old forms of its order.
+
+        Raises:
+            InvalidRequest: agents cannot be sorted by that.
+        """
+        if self.sort_by is not None:
+            check_order_by(self.sort_by, _SORTABLE)
+            page = replace(page, order_by=self.sort_by)
+        if self.ascending is not None:
+            page = replace(page, order="asc" if self.ascending else "desc")
+        return page
+
+
+@router.get("/v1/agents/")
+def list_agents(
+    query: Annotated[AgentQuery, Query()],
+    page: Annotated[Page, page_of("agent", sortable=_SORTABLE)],
+    relations: WantedRelations,
+    call: ThisCall,
+) -> list[AgentState]:
+    """List agents."""
+    page = query.sorted(page)
+    if query.finds_nothing():
+        return []
+    views = call.deps.catalog.agents.list_agents(
+        call.org_id, query.to_filter(), page, relations.stored
+    )
+    return [agent_to_wire(view, with_tags=relations.with_tags) for view in views]
+
+
+@router.get("/v1/agents/{agent_id}")
+def retrieve_agent(agent_id: AgentIdPath, relations: WantedRelations, call: ThisCall) -> AgentState:
+    """Read an agent."""
+    view = call.deps.catalog.agents.load_agent(call.org_id, agent_id, relations.stored)
+    return agent_to_wire(view, with_tags=relations.with_tags)
+
+
+@router.patch("/v1/agents/{agent_id}")
+def update_agent(agent_id: AgentIdPath, body: UpdateAgent, call: ThisCall) -> AgentState:
+    """Change an agent; its next step runs as it is then."""
+    names = _names_of_tools(body, call)
+    window_of = call.deps.models.context_window
+    view = call.deps.catalog.agents.update_agent(
+        call.org_id, agent_id, lambda known: body.to_change(known, window_of, names)
+    )
+    return agent_to_wire(view)
+
+
+@router.delete("/v1/agents/{agent_id}")
+def delete_agent(agent_id: AgentIdPath, call: ThisCall) -> dict[str, str]:
+    """Delete an agent with its history and its own archival memory; its blocks stay."""
+    call.deps.catalog.agents.delete_agent(call.org_id, agent_id)
+    return {"message": f"Agent id={agent_id} successfully deleted"}
+
+
+@router.post("/v1/agents/{agent_id}/recompile")
+def recompile_agent(
+    agent_id: AgentIdPath,
+    call: ThisCall,
+    dry_run: Annotated[bool, Query(description="Makes no difference: see above.")] = False,
+    update_timestamp: Annotated[bool, Query(description="Not used.")] = False,
+) -> str:
+    """Read the system prompt as the next step will compile it.
+
+    Prompts are compiled from what is stored at each step, so there is nothing to bring up to
+    date, with or without `dry_run`.
+    """
+    del dry_run, update_timestamp
+    state = call.deps.catalog.agents.load_prompt_state(call.org_id, agent_id)
+    return compile_context(state, UTC).request.system
+
+
+def _names_of_tools(body: AgentFields, call: Call) -> Mapping[str, str]:
+    """The names of the tools a caller gives by id, read only if its rules have to be checked."""
+    if not body.tool_rules or not body.tool_ids:
+        return {}
+    wanted = ToolFilter(tool_ids=body.tool_ids)
+    tools = call.deps.catalog.tools.list_tools(call.org_id, wanted, Page(limit=len(body.tool_ids)))
+    return {tool.id: tool.name for tool in tools}

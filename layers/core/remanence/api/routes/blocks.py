@@ -1,0 +1,123 @@
+"""Blocks, attached to agents or not."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from remanence.api.deps import ThisCall
+from remanence.api.ids import BlockIdPath
+from remanence.api.pages import page_of
+from remanence.api.relations import WantedRelations
+from remanence.api.wire.agents import AgentState, agent_to_wire
+from remanence.api.wire.blocks import BlockState, CreateBlock, UpdateBlock, block_to_wire
+from remanence.db.catalog_agents import AgentFilter
+from remanence.db.catalog_blocks import BlockFilter, BlockTarget
+from remanence.db.paging import Page
+
+router = APIRouter(tags=["blocks"])
+
+
+class BlockQuery(BaseModel):
+    """The filters of a list of blocks."""
+
+    label: str | None = Field(default=None, description="Exactly this label.")
+    label_search: str | None = Field(default=None, description="A part of the label.")
+    value_search: str | None = Field(default=None, description="A part of the value.")
+    description_search: str | None = Field(default=None, description="A part of the description.")
+    name: str | None = Field(default=None, description="Exactly this template name.")
+    tags: list[str] | None = Field(default=None, description="Any of these tags.")
+    match_all_tags: bool = Field(default=False, description="All of the tags.")
+    templates_only: bool = Field(default=False, description="Only templates.")
+    project_id: str | None = None
+    identity_id: str | None = Field(default=None, description="Finds nothing: not served yet.")
+    identifier_keys: list[str] | None = Field(
+        default=None, description="Finds nothing: not served yet."
+    )
+    connected_to_agents_count_eq: list[int] | None = Field(
+        default=None, description="Attached to one of these numbers of agents."
+    )
+    connected_to_agents_count_gt: int | None = Field(
+        default=None, description="Attached to more agents than this."
+    )
+    connected_to_agents_count_lt: int | None = Field(
+        default=None, description="Attached to fewer agents than this."
+    )
+    show_hidden_blocks: bool = Field(default=False, description="Hidden ones too.")
+
+    def finds_nothing(self) -> bool:
+        """Whether it asks for what no block here has."""
+        return self.identity_id is not None or bool(self.identifier_keys)
+
+    def to_filter(self) -> BlockFilter:
+        """The filter for the catalog."""
+        return BlockFilter(
+            label=self.label,
+            label_search=self.label_search,
+            value_search=self.value_search,
+            description_search=self.description_search,
+            template_name=self.name,
+            tags=self.tags or None,
+            match_all_tags=self.match_all_tags,
+            templates_only=self.templates_only,
+            project_id=self.project_id,
+            agents_eq=self.connected_to_agents_count_eq,
+            agents_gt=self.connected_to_agents_count_gt,
+            agents_lt=self.connected_to_agents_count_lt,
+            with_hidden=self.show_hidden_blocks,
+        )
+
+
+@router.post("/v1/blocks/")
+def create_block(body: CreateBlock, call: ThisCall) -> BlockState:
+    """Make a block."""
+    block = body.to_core(call.deps.new_id("block"))
+    return block_to_wire(call.deps.catalog.blocks.insert_block(call.org_id, block))
+
+
+@router.get("/v1/blocks/")
+def list_blocks(
+    query: Annotated[BlockQuery, Query()],
+    page: Annotated[Page, page_of("block", order="asc")],
+    call: ThisCall,
+) -> list[BlockState]:
+    """List blocks."""
+    if query.finds_nothing():
+        return []
+    blocks = call.deps.catalog.blocks.list_blocks(call.org_id, query.to_filter(), page)
+    return [block_to_wire(block) for block in blocks]
+
+
+@router.get("/v1/blocks/{block_id}")
+def retrieve_block(block_id: BlockIdPath, call: ThisCall) -> BlockState:
+    """Read a block."""
+    return block_to_wire(call.deps.catalog.blocks.load_block(call.org_id, block_id))
+
+
+@router.patch("/v1/blocks/{block_id}")
+def update_block(block_id: BlockIdPath, body: UpdateBlock, call: ThisCall) -> BlockState:
+    """Change a block; every agent it is attached to sees the change at its next step."""
+    target = BlockTarget(block_id=block_id)
+    return block_to_wire(call.deps.catalog.blocks.update_block(call.org_id, target, body.to_row()))
+
+
+@router.delete("/v1/blocks/{block_id}")
+def delete_block(block_id: BlockIdPath, call: ThisCall) -> None:
+    """Delete a block; agents it is attached to lose it."""
+    call.deps.catalog.blocks.delete_block(call.org_id, block_id)
+
+
+@router.get("/v1/blocks/{block_id}/agents")
+def list_agents_of_block(
+    block_id: BlockIdPath,
+    page: Annotated[Page, page_of("agent")],
+    relations: WantedRelations,
+    call: ThisCall,
+) -> list[AgentState]:
+    """List the agents a block is attached to."""
+    catalog = call.deps.catalog
+    wanted = AgentFilter(block_id=block_id, with_hidden=True)
+    views = catalog.agents.list_agents(call.org_id, wanted, page, relations.stored)
+    if not views:
+        catalog.blocks.load_block(call.org_id, block_id)
+    return [agent_to_wire(view, with_tags=relations.with_tags) for view in views]

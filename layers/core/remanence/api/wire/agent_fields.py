@@ -1,0 +1,252 @@
+"""What a caller sets of an agent, when making or changing one.
+
+Path: routes/agents.py -> CreateAgent or UpdateAgent (agent_requests.py) -> applied_to -> core
+Agent -> db. Both share one way of applying a field, so that an agent made with it and an agent
+changed to it are the same.
+A field that is left out stays; null clears what may be empty and else changes nothing. What has
+no behaviour here is kept in `extras` and read back; what would mislead when it were only kept
+(secrets, folders, identities) is refused.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+
+from remanence.api.ids import of_kind
+from remanence.api.wire.model_fields import (
+    EmbeddingConfigFields,
+    LlmConfigFields,
+    ModelSettingsFields,
+    ResponseFormatFields,
+)
+from remanence.api.wire.tools import RuleFields, rule_from_wire
+from remanence.core.exchange import JsonObject, ModelSettings
+from remanence.core.types import Agent, CompactionMode, CompactionSettings
+from remanence.errors import LimitExceeded, NotSupported
+
+# Tokens of an agent's window unless a caller asks for more. Every step pays for its whole window
+# and answers slower and worse the fuller it is; what leaves it is kept, summarised and searched.
+DEFAULT_CONTEXT_WINDOW = 32_000
+
+WindowOf = Callable[[str], int]
+
+# Accepted for what the retired server did with them, and without effect here.
+_EXTRAS = (
+    "enable_sleeptime",
+    "include_default_source",
+    "max_files_open",
+    "per_file_view_window_char_limit",
+    "memory_variables",
+    "project",
+    "project_id",
+    "reasoning",
+    "template",
+    "template_id",
+    "base_template_id",
+)
+_NOT_SERVED = {
+    "secrets": "secrets are not served yet, and are not stored as plain text",
+    "tool_exec_environment_variables": "secrets are not served yet, and not stored as plain text",
+    "folder_ids": "folders are not served yet",
+    "source_ids": "folders are not served yet",
+    "identity_ids": "identities are not served yet",
+    "from_template": "templates are not served yet",
+    "message_ids": "the messages in context follow from the history and cannot be set",
+}
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError(
+            "time_zone", "must be the IANA name of a time zone, like Europe/Berlin"
+        ) from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+BlockIds = list[Annotated[str, of_kind("block")]]
+ToolIds = list[Annotated[str, of_kind("tool")]]
+
+
+class CompactionFields(BaseModel):
+    """How an agent's history is compacted."""
+
+    mode: CompactionMode | None = None
+    sliding_window_percentage: float | None = Field(
+        default=None, gt=0, lt=1, description="The share of the history that leaves."
+    )
+    clip_chars: int | None = Field(default=None, ge=1, description="Characters of one summary.")
+    model: str | None = Field(default=None, description="Who summarises; null: the agent's model.")
+    model_settings: dict[str, Any] | None = Field(default=None, description="Stored, not used.")
+    prompt: str | None = Field(default=None, description="Instructions; null: the default ones.")
+    prompt_acknowledgement: bool | None = None
+
+    def applied_to(self, settings: CompactionSettings) -> CompactionSettings:
+        """The settings with what was given."""
+        given = self.model_fields_set - {"model_settings"}
+        clearable = {"clip_chars", "model", "prompt"}
+        changes: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in given
+            if name in clearable or getattr(self, name) is not None
+        }
+        return replace(settings, **changes)
+
+
+class AgentFields(BaseModel):
+    """What may be set of an agent at any time."""
+
+    name: str | None = Field(default=None, min_length=1, description="Need not be unique.")
+    description: str | None = Field(default=None, description="What the agent is for.")
+    system: str | None = Field(default=None, description="The system prompt's own part.")
+    model: str | None = Field(default=None, min_length=1, description="provider/model.")
+    model_settings: ModelSettingsFields | None = None
+    llm_config: LlmConfigFields | None = Field(default=None, description="Old form of `model`.")
+    context_window_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description=f"Tokens one request may hold; {DEFAULT_CONTEXT_WINDOW} unless asked for.",
+    )
+    embedding: str | None = Field(default=None, description="provider/model; null: words only.")
+    embedding_config: EmbeddingConfigFields | None = Field(
+        default=None, description="Old form of `embedding`."
+    )
+    compaction_settings: CompactionFields | None = None
+    tool_rules: list[RuleFields] | None = None
+    tags: list[str] | None = Field(default=None, description="To find it by.")
+    metadata: dict[str, Any] | None = Field(default=None, description="The caller's own.")
+    timezone: Zone | None = Field(default=None, description="IANA name.")
+    message_buffer_autoclear: bool | None = Field(
+        default=None, description="Each message starts with an empty window."
+    )
+    hidden: bool | None = Field(default=None, description="Left out of lists.")
+    block_ids: BlockIds | None = Field(default=None, description="Blocks to attach, in order.")
+    tool_ids: ToolIds | None = Field(default=None, description="Tools to attach.")
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Old form of model_settings.max_output_tokens."
+    )
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="Old form of model_settings.parallel_tool_calls."
+    )
+    response_format: ResponseFormatFields | None = Field(
+        default=None, description="Old form of model_settings.response_format."
+    )
+    reasoning: bool | None = Field(default=None, description="Stored, not used.")
+    enable_sleeptime: bool | None = Field(default=None, description="Stored, not used.")
+    max_files_open: int | None = Field(default=None, description="Stored, not used.")
+    per_file_view_window_char_limit: int | None = Field(
+        default=None, description="Stored, not used."
+    )
+    project_id: str | None = Field(default=None, description="Stored; lists filter by it.")
+    template_id: str | None = Field(default=None, description="Stored; lists filter by it.")
+    base_template_id: str | None = Field(default=None, description="Stored; lists filter by it.")
+    secrets: dict[str, str] | None = Field(default=None, description="Not served yet.")
+    tool_exec_environment_variables: dict[str, str] | None = Field(
+        default=None, description="Not served yet."
+    )
+    folder_ids: list[str] | None = Field(default=None, description="Not served yet.")
+    source_ids: list[str] | None = Field(default=None, description="Not served yet.")
+    identity_ids: list[str] | None = Field(default=None, description="Not served yet.")
+
+    def applied_to(self, agent: Agent, window_of: WindowOf) -> Agent:
+        """The agent with what was given.
+
+        Args:
+            agent: as it is; a new one with its defaults.
+            window_of: tokens a model takes, by its handle; raises NotFound for an unknown one.
+
+        Raises:
+            NotFound: the model.
+            LimitExceeded: the window asked for is larger than the model's.
+            NotSupported: a field that is not served was given a value.
+        """
+        for name, reason in _NOT_SERVED.items():
+            if getattr(self, name, None):
+                raise NotSupported(f"{name}: {reason}")
+        agent = self._with_plain_fields(agent)
+        agent = self._with_model(agent, window_of)
+        agent = self._with_embedding(agent)
+        agent = replace(
+            agent,
+            model_settings=self._settings(agent.model_settings),
+            extras=agent.extras | self._extras(),
+        )
+        if self.compaction_settings is not None:
+            compaction = self.compaction_settings.applied_to(agent.compaction_settings)
+            agent = replace(agent, compaction_settings=compaction)
+        return self._with_rules(agent)
+
+    def _with_rules(self, agent: Agent) -> Agent:
+        if self.tool_rules is None:
+            return agent
+        return replace(agent, tool_rules=tuple(rule_from_wire(rule) for rule in self.tool_rules))
+
+    def _with_plain_fields(self, agent: Agent) -> Agent:
+        kept = ("name", "system", "metadata", "timezone", "message_buffer_autoclear", "hidden")
+        changes: dict[str, Any] = {
+            name: getattr(self, name) for name in kept if getattr(self, name) is not None
+        }
+        if self.tags is not None:
+            changes["tags"] = tuple(dict.fromkeys(self.tags))
+        if "description" in self.model_fields_set:
+            changes["description"] = self.description
+        return replace(agent, **changes)
+
+    def _with_model(self, agent: Agent, window_of: WindowOf) -> Agent:
+        """A window that was asked for must fit; one that was not is made to."""
+        handle = self.model or (self.llm_config.to_handle() if self.llm_config else None)
+        asked = self.context_window_limit
+        if handle is None and asked is None:
+            return agent
+        handle = handle or agent.model
+        window = window_of(handle)
+        if asked is not None and asked > window:
+            raise LimitExceeded(
+                f"context_window_limit for {handle}", limit=window, actual=asked, unit="tokens"
+            )
+        wanted = asked or (self.llm_config and self.llm_config.context_window)
+        limit = min(wanted or agent.context_window_limit, window)
+        return replace(agent, model=handle, context_window_limit=limit)
+
+    def _with_embedding(self, agent: Agent) -> Agent:
+        if self.embedding is not None:
+            return replace(agent, embedding=self.embedding or None)
+        if self.embedding_config is not None:
+            return replace(agent, embedding=self.embedding_config.to_handle())
+        if {"embedding", "embedding_config"} & self.model_fields_set:
+            return replace(agent, embedding=None)
+        return agent
+
+    def _settings(self, settings: ModelSettings) -> ModelSettings:
+        """Newer forms win over older ones."""
+        if self.llm_config is not None:
+            settings = self.llm_config.applied_to(settings)
+        if self.max_tokens is not None:
+            settings = replace(settings, max_output_tokens=self.max_tokens)
+        if self.parallel_tool_calls is not None:
+            settings = replace(settings, parallel_tool_calls=self.parallel_tool_calls)
+        if self.response_format is not None:
+            settings = replace(settings, response_format=self.response_format.to_core())
+        if self.model_settings is not None:
+            settings = self.model_settings.applied_to(settings)
+        return settings
+
+    def _extras(self) -> JsonObject:
+        given: JsonObject = {
+            name: getattr(self, name) for name in _EXTRAS if name in self.model_fields_set
+        }
+        if self.model_settings is not None:
+            given["model_settings"] = self.model_settings.rest()
+        if self.embedding_config is not None:
+            given["embedding_config"] = self.embedding_config.rest()
+        elif self.embedding is not None:
+            given["embedding_config"] = {}
+        if self.compaction_settings is not None and self.compaction_settings.model_settings:
+            given["compaction_model_settings"] = self.compaction_settings.model_settings
+        return given
