@@ -21,7 +21,7 @@ from remanence.llm.faults import describe, to_error
 from remanence.llm.vendors import VENDORS, Provider
 
 PROVIDERS = {
-    vendor.name: Provider(vendor=vendor, base_url="http://x", api_key="the-key")
+    vendor.name: Provider(vendor=vendor, base_url="http://x", api_key="the-secret-key")
     for vendor in VENDORS
 }
 
@@ -103,12 +103,12 @@ def test_error_answer_is_one_class(case: Case) -> None:
 
 
 def test_providers_own_words_are_passed_on_short_and_without_the_key() -> None:
-    words = "Unsupported parameter\n  near the-key " + "x" * 1000
+    words = "Unsupported parameter\n  near the-secret-key " + "x" * 1000
 
     error = to_error(describe("status", 400, inner(message=words), {}), PROVIDERS["openai"])
 
     assert "Unsupported parameter near ***" in error.message
-    assert "the-key" not in error.message
+    assert "the-secret-key" not in error.message
     assert len(error.message) < 400
 
 

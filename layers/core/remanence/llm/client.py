@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from remanence.errors import ProviderError, ProviderTimeout
-from remanence.llm.faults import Fault, describe, to_error
+from remanence.llm.faults import Fault, describe, quotes_key, to_error
 from remanence.llm.payload import as_object
 from remanence.llm.sdk import open_sdk
 
@@ -94,8 +94,7 @@ class Client:
     def _cause(self, exc: Exception) -> Exception | None:
         """The cause to show in a traceback, unless its words may quote the key."""
         status = getattr(exc, "status_code", None)
-        key = self._provider.api_key
-        return None if status in {401, 403} or (key and key in str(exc)) else exc
+        return None if status in {401, 403} or quotes_key(str(exc), self._provider) else exc
 
 
 def _fault(exc: Exception, sdk: Sdk, *, streaming: bool) -> Fault:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from remanence.llm.vendors import Provider
 
 _MESSAGE_CHARS = 300
+_KEY_CHARS = 8
 _TOO_LONG_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
 )
@@ -102,6 +103,12 @@ def to_error(fault: Fault, provider: Provider) -> ProviderError:
     return _by_status(fault, where, told)
 
 
+def quotes_key(words: str, provider: Provider) -> bool:
+    """Whether the provider's key stands in `words`."""
+    # Shorter ones are what people give to servers that want none ("none", "ollama").
+    return len(provider.api_key) >= _KEY_CHARS and provider.api_key in words
+
+
 def _by_status(fault: Fault, where: str, told: str) -> ProviderError:
     match fault.status:
         case 401 | 403:
@@ -138,7 +145,7 @@ def _status_of(code: str) -> int | None:
 def _told(fault: Fault, provider: Provider) -> str:
     """The provider's own words, short and without the key."""
     words = " ".join(fault.message.split())
-    if provider.api_key:
+    if quotes_key(words, provider):
         words = words.replace(provider.api_key, "***")
     words = words[:_MESSAGE_CHARS]
     return f": {words}" if words else ""
