@@ -247,9 +247,7 @@ def test_message_to_a_busy_conversation_is_refused_with_the_run_and_stores_nothi
     assert history(database.admin_uri, agent_id) == [("user", "first"), ("assistant", "ok")]
 
 
-def test_listener_who_leaves_does_not_stop_the_run(
-    database: Database, worlds: list[World]
-) -> None:
+def test_listener_who_leaves_does_not_stop_the_run(database: Database, worlds: list[World]) -> None:
     agent_id = an_agent(database.admin_uri)
     world = a_world(worlds, database, saying("all the same"))
     running = world.engine.start(DEFAULT_ORG_ID, an_order(agent_id, "hello"), stream=True)
@@ -260,9 +258,7 @@ def test_listener_who_leaves_does_not_stop_the_run(
     assert history(database.admin_uri, agent_id)[-1] == ("assistant", "all the same")
 
 
-def test_worker_that_lost_its_lease_writes_nothing(
-    database: Database, worlds: list[World]
-) -> None:
+def test_worker_that_lost_its_lease_writes_nothing(database: Database, worlds: list[World]) -> None:
     agent_id = an_agent(database.admin_uri)
 
     def take_away(request: Request) -> Reply:
@@ -373,7 +369,8 @@ def test_full_window_is_cut_without_a_model_call_and_nothing_is_deleted(
 ) -> None:
     agent_id = an_agent(database.admin_uri, context_window_limit=4_000)
     long = "The code of door 17 is 4711. " + "Nothing else happens in this sentence. " * 60
-    world = a_world(worlds, database, *[saying(f"ok {n}") for n in range(12)])
+    answers = [Reply(parts=(Text(text=f"ok {n}"),), finish="stop") for n in range(12)]
+    world = a_world(worlds, database, *answers)
 
     for number in range(12):
         events = world.say(agent_id, f"{number}: {long}")
@@ -402,7 +399,7 @@ def test_provider_that_says_too_long_is_asked_again_with_less(
     world = a_world(
         worlds,
         database,
-        *[saying("ok") for _ in range(6)],
+        *[Reply(parts=(Text(text="ok"),), finish="stop") for _ in range(6)],
         ProviderTooLong("8,300 tokens are too many"),
         saying("fits now"),
     )

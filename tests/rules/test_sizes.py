@@ -6,7 +6,9 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CODE = sorted([*(ROOT / "layers/core/remanence").rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
+CODE = sorted(
+    [*(ROOT / "layers/core/remanence").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+)
 FILE_LINES = 400
 FUNCTION_LINES = 60
 HANDLER_LINES = 40

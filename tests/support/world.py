@@ -67,7 +67,7 @@ class World:
         deps = EngineDeps(
             store=PostgresStore(queries),
             recall=PostgresRecall(queries),
-            models=Models((), {"scripted": scripted}, default_handle="scripted/model"),
+            models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,
             zones=lambda _name: UTC,
             new_id=new_id,
@@ -83,7 +83,9 @@ class World:
 
     def say(self, agent_id: str, text: str, *, stream: bool = False, **options: Any) -> list[Event]:
         """Send one user message to the agent's default conversation, and run to the end."""
-        return list(self.engine.start(DEFAULT_ORG_ID, an_order(agent_id, text, **options), stream=stream))
+        return list(
+            self.engine.start(DEFAULT_ORG_ID, an_order(agent_id, text, **options), stream=stream)
+        )
 
     def close(self) -> None:
         self.connections.close()
@@ -91,7 +93,11 @@ class World:
 
 def a_message(text: str, role: str = "user") -> Message:
     return Message(
-        id=new_id("message"), role=role, parts=(Text(text=text),), created_at=datetime.now(UTC), tokens=len(text) // 4 + 1
+        id=new_id("message"),
+        role=role,
+        parts=(Text(text=text),),
+        created_at=datetime.now(UTC),
+        tokens=len(text) // 4 + 1,
     )
 
 

@@ -21,9 +21,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from remanence.core.ids import Kind, OrgId
 from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
+from remanence.db.history import History
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.store import PostgresStore
+from remanence.engine.archival import Archival
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.llm.models import Models
@@ -33,6 +35,7 @@ from remanence.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from fastapi import FastAPI
 
@@ -165,6 +168,16 @@ def _app(parts: Parts) -> FastAPI:
     app = create_app(
         Deps(
             catalog=parts.catalog,
+            history=History(parts.queries),
+            recall=parts.recall,
+            archival=Archival(
+                passages=parts.recall,
+                embedder=parts.models,
+                new_id=new_id,
+                monotonic=time.monotonic,
+            ),
+            engine=parts.engine,
+            zones=zone,
             models=parts.models,
             new_id=new_id,
             now=now,
@@ -202,7 +215,9 @@ def serve_app(settings: Settings, env: Mapping[str, str], pg_uri: str) -> FastAP
     return app
 
 
-def _lifespan(parts: Parts, dispatcher: InlineDispatcher) -> Callable[[FastAPI], object]:
+def _lifespan(
+    parts: Parts, dispatcher: InlineDispatcher
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         stop = threading.Event()

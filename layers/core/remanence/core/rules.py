@@ -183,26 +183,17 @@ def render_rules(rules: Sequence[ToolRule]) -> str:
 def _sentence(rule: ToolRule) -> str:
     name = rule.tool_name
     children = ", ".join(rule.children)
-    match rule.type:
-        case "run_first":
-            text = f"Call {name} before any other tool."
-        case "exit_loop":
-            text = f"Your turn ends when you call {name}."
-        case "continue_loop":
-            text = f"After {name} you go on: call another tool or answer."
-        case "constrain_child_tools":
-            text = f"After {name} you have to call one of: {children}."
-        case "parent_last_tool":
-            text = f"These can only be called right after {name}: {children}."
-        case "conditional":
-            text = f"What {name} returns decides which tool you have to call next."
-        case "max_count_per_step":
-            text = f"Call {name} at most {rule.max_count_limit} times in a turn."
-        case "required_before_exit":
-            text = f"Call {name} before you finish your turn."
-        case "requires_approval":
-            text = ""  # the model need not know: the question is put to a person
-    return text
+    return {
+        "run_first": f"Call {name} before any other tool.",
+        "exit_loop": f"Your turn ends when you call {name}.",
+        "continue_loop": f"After {name} you go on: call another tool or answer.",
+        "constrain_child_tools": f"After {name} you have to call one of: {children}.",
+        "parent_last_tool": f"These can only be called right after {name}: {children}.",
+        "conditional": f"What {name} returns decides which tool you have to call next.",
+        "max_count_per_step": f"Call {name} at most {rule.max_count_limit} times in a turn.",
+        "required_before_exit": f"Call {name} before you finish your turn.",
+        "requires_approval": "",  # the model need not know: the question is put to a person
+    }[rule.type]
 
 
 def check_rules(rules: Sequence[ToolRule], available: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn
 from remanence.core.types import TokenAnchor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from remanence.core.exchange import Part, Request
 
@@ -58,7 +58,7 @@ def _word(length: int) -> float:
     return 1.0 if length <= _COMMON_WORD_CHARS else length / _LETTERS_PER_TOKEN
 
 
-_COSTS = {
+_COSTS: dict[int, Callable[[int], float]] = {
     1: _word,
     2: lambda n: -(-n // 3),  # digits go in threes
     3: lambda n: n / 3.2,  # Greek, Cyrillic
