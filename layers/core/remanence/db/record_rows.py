@@ -1,11 +1,13 @@
-"""Rows of runs and steps to the records that callers read."""
+"""Rows of runs, steps and passages to the records that callers read."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
+from remanence.core.archival import PassageRecord
 from remanence.core.records import RunRecord, StepRecord
+from remanence.core.types import Passage
 from remanence.db.rows import instant, run_from_row, usage_from_row
 
 Row = dict[str, Any]
@@ -44,4 +46,20 @@ def step_record_from_row(row: Row) -> StepRecord:
         tags=tuple(row["tags"]),
         llm_ns=row["llm_ns"],
         step_ns=row["step_ns"],
+    )
+
+
+def passage_record_from_row(row: Row) -> PassageRecord:
+    """A row of passages, with the model of its archive."""
+    return PassageRecord(
+        passage=Passage(
+            id=row["id"],
+            archive_id=row["archive_id"],
+            text=row["text"],
+            tags=tuple(row["tags"]),
+            created_at=datetime.fromisoformat(row["created_at"]),
+            metadata=row["metadata"],
+        ),
+        embedding=row["embedding"],
+        updated_at=datetime.fromisoformat(row["updated_at"]),
     )

@@ -1,0 +1,85 @@
+"""Archival memory from outside: passages as callers store, search and read them. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from remanence.core.types import Passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageRecord:
+    """A passage as callers read it; `embedding` is the handle that its archive's vectors have."""
+
+    passage: Passage
+    embedding: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPassage:
+    """A passage that a search found.
+
+    `score` is the fused one, larger is better. A rank is the place (from 1) by shared words or by
+    nearness of vectors; None: not found that way.
+    """
+
+    record: PassageRecord
+    score: float
+    lexical_rank: int | None
+    vector_rank: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorOf:
+    """A vector and the handle of the model that made it."""
+
+    values: tuple[float, ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnArchive:
+    """The archive that an agent's insertions go to, or will go to when it is made.
+
+    `embedding` is the handle of the model of its vectors (None: no vectors), `timezone` the IANA
+    name of the agent's zone.
+    """
+
+    embedding: str | None
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageQuery:
+    """A search over passages; None and empty mean: any.
+
+    `vector` is the question's; without one, words alone decide; without words too, the newest
+    are found. Both instants are inclusive.
+    """
+
+    query: str
+    agent_id: str | None = None
+    archive_id: str | None = None
+    vector: VectorOf | None = None
+    tags: Sequence[str] = ()
+    tag_match_mode: Literal["any", "all"] = "any"
+    limit: int = 10
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewText:
+    """A text to be stored as a passage; without a vector, only its words find it."""
+
+    id: str
+    text: str
+    tags: Sequence[str] = ()
+    created_at: datetime | None = None
+    vector: VectorOf | None = None
