@@ -8,11 +8,12 @@ import pytest
 from remanence.api.wire.messages import View, to_wire_all
 from remanence.api.wire.pace import paced
 from remanence.api.wire.speech import Speech
-from remanence.api.wire.stream import StreamOptions, to_response, to_sse
+from remanence.api.wire.stream import StreamOptions, to_answer, to_sse
 from remanence.core.events import (
     Event,
     RunEnded,
     RunError,
+    RunHandedOver,
     RunStarted,
     StepStarted,
     StepStored,
@@ -342,6 +343,17 @@ def test_stream_of_a_failed_run_says_so_in_a_named_event() -> None:
     ]
 
 
+def test_stream_of_a_run_that_goes_on_elsewhere_says_where_to_read_it() -> None:
+    handed_over = RunHandedOver(run_id="run-1", usage=Usage(), step_count=3)
+
+    got = frames([STARTED, STEP, handed_over], pings=False)
+
+    assert [name for name, _ in got] == ["error", None]
+    assert got[0][1]["error_type"] == "stream_incomplete"
+    assert "/v1/runs/run-1" in got[0][1]["message"]
+    assert to_answer([STARTED, handed_over], View()).ended is handed_over
+
+
 def test_stream_of_a_cancelled_run_ends_without_usage() -> None:
     cancelled = RunEnded(
         run_id="run-1", stop_reason=StopReason.CANCELLED, usage=Usage(), step_count=0
@@ -416,7 +428,7 @@ def test_stream_whose_reader_dies_ends_with_an_error(silent_threads: Callable[[]
 
 
 def test_response_holds_messages_stop_reason_and_usage() -> None:
-    response, ended = to_response(
+    answer = to_answer(
         iter(
             [
                 STARTED,
@@ -436,7 +448,8 @@ def test_response_holds_messages_stop_reason_and_usage() -> None:
         View(),
     )
 
-    assert ended is ENDED
+    response = answer.to_wire(ENDED)
+    assert answer.ended is ENDED
     assert [wire["content"] for wire in response["messages"]] == ["Hello"]
     assert response["messages"][0]["run_id"] == "run-1"
     assert response["stop_reason"] == {"message_type": "stop_reason", "stop_reason": "end_turn"}

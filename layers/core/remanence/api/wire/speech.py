@@ -7,8 +7,10 @@ Pure: strings in, strings out.
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from remanence.core.exchange import JsonValue
+if TYPE_CHECKING:
+    from remanence.core.exchange import JsonValue
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _REPLACEMENT = "\ufffd"

@@ -1,6 +1,6 @@
 """Engine events as the protocol's answers: an SSE stream, or one response.
 
-Path: engine.start -> Event -> Sight -> SSE bytes (to_sse) or a LettaResponse (to_response).
+Path: engine.start -> Event -> Sight -> SSE bytes (to_sse) or one Answer (to_answer).
 Order on the stream: ping, messages, stop_reason, usage_statistics, [DONE]. What goes wrong after
 the first event can no longer be a status code: it is said in the stream.
 """
@@ -24,7 +24,7 @@ from remanence.api.wire.speech import GrowingText
 from remanence.core.events import (
     Event,
     RunEnded,
-    RunError,
+    RunHandedOver,
     RunStarted,
     StepStarted,
     StepStored,
@@ -64,45 +64,54 @@ def to_sse(events: Iterator[Event], options: StreamOptions) -> Iterator[bytes]:
         options: see StreamOptions.
     """
     sight = Sight(options.view, tokens=options.tokens)
-    ended = False
     for event in paced(events, options.keepalive_s):
-        if event is None or isinstance(event, RunStarted):
-            if event is not None:
+        match event:
+            case None:
+                yield _data(_ping(options, sight.run_id)) if options.pings else COMMENT
+            case RunStarted():
                 sight.see(event)
-            if options.pings:
-                yield _data(_ping(options, sight.run_id))
-            elif event is None:
-                yield COMMENT
-        elif isinstance(event, RunEnded):
-            ended = True
-            yield from _ending(event)
-        else:
-            yield from map(_data, sight.see(event))
-    if not ended:  # the reader died: what is committed stands, the rest is for the sweep
-        incomplete = RunError(type="stream_incomplete", message="the run broke off unexpectedly")
-        yield from _failure(sight.run_id, StopReason.ERROR, incomplete)
+                if options.pings:
+                    yield _data(_ping(options, sight.run_id))
+            case RunEnded():
+                yield from _ending(event)
+                return
+            case RunHandedOver():
+                yield from _handed_over(event)
+                return
+            case _:
+                yield from map(_data, sight.see(event))
+    # The reader died: what is committed stands, the rest is for the sweep.
+    yield _data(_stop_reason(StopReason.ERROR))
+    yield from _error(sight.run_id, "stream_incomplete", "the run broke off unexpectedly")
 
 
-def to_response(events: Iterable[Event], view: View) -> tuple[WireMessage, RunEnded]:
-    """The answer of a run that is not streamed, and how it ended (check its `error`)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A run that is not streamed: what was said, and how it ended."""
+
+    messages: list[WireMessage]
+    ended: RunEnded | RunHandedOver
+
+    def to_wire(self, ended: RunEnded) -> dict[str, Any]:
+        """The response of a run that is over."""
+        return {
+            "messages": self.messages,
+            "stop_reason": _stop_reason(ended.stop_reason),
+            "usage": _usage(ended),
+            "logprobs": None,
+            "turns": None,
+        }
+
+
+def to_answer(events: Iterable[Event], view: View) -> Answer:
+    """Read a run to its end."""
     sight = Sight(view, tokens=False)
     messages: list[WireMessage] = []
-    ended: RunEnded | None = None
     for event in events:
-        if isinstance(event, RunEnded):
-            ended = event
-        else:
-            messages += sight.see(event)
-    if ended is None:
-        raise RuntimeError("the engine ended a run without saying how")
-    response = {
-        "messages": messages,
-        "stop_reason": _stop_reason(ended.stop_reason),
-        "usage": _usage(ended),
-        "logprobs": None,
-        "turns": None,
-    }
-    return response, ended
+        if isinstance(event, RunEnded | RunHandedOver):
+            return Answer(messages=messages, ended=event)
+        messages += sight.see(event)
+    raise RuntimeError("the engine ended a run without saying how")
 
 
 class Sight:
@@ -197,27 +206,39 @@ class Sight:
 
 
 def _ending(event: RunEnded) -> Iterator[bytes]:
-    if event.error is not None:
-        yield from _failure(event.run_id, event.stop_reason, event.error)
-        return
     yield _data(_stop_reason(event.stop_reason))
+    if event.error is not None:
+        yield from _error(event.run_id, event.error.type, event.error.message)
+        return
     if event.stop_reason is not StopReason.CANCELLED:
         yield _data(_usage(event))
     yield DONE
 
 
-def _failure(run_id: str | None, reason: StopReason, error: RunError) -> Iterator[bytes]:
+def _handed_over(event: RunHandedOver) -> Iterator[bytes]:
+    """The stream ends and the run does not: there is no stop reason to tell."""
+    return _error(event.run_id, "stream_incomplete", handed_over_message(event))
+
+
+def handed_over_message(event: RunHandedOver) -> str:
+    """What a caller is told whose run outlives its request."""
+    return (
+        f"this request ran out of time after {event.step_count} steps; the run goes on, "
+        f"read it at /v1/runs/{event.run_id} and /v1/runs/{event.run_id}/messages"
+    )
+
+
+def _error(run_id: str | None, error_type: str, message: str) -> Iterator[bytes]:
     """A failure that the status can no longer tell; clients raise on the named event."""
-    yield _data(_stop_reason(reason))
-    message = {
+    data = {
         "message_type": "error_message",
         "run_id": run_id,
-        "error_type": error.type,
-        "message": error.message,
+        "error_type": error_type,
+        "message": message,
         "detail": None,
         "seq_id": None,
     }
-    yield b"event: error\n" + _data(message)
+    yield b"event: error\n" + _data(data)
     yield DONE
 
 

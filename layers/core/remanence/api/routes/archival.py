@@ -1,0 +1,115 @@
+"""The archival memory of an agent: passages it can search, kept outside of its context."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from remanence.api.deps import ThisCall
+from remanence.api.ids import AgentIdPath, PassageIdPath, of_kind
+from remanence.api.pages import MAX_LIMIT
+from remanence.api.wire.instants import Instant
+from remanence.api.wire.passages import (
+    PassageCreate,
+    PassageResults,
+    PassageState,
+    TagMatchMode,
+    distinct_tags,
+    own_results_to_wire,
+    passage_to_wire,
+)
+from remanence.core.archival import PassageQuery
+from remanence.db.paging import Page
+
+router = APIRouter(tags=["archival memory"])
+
+Cursor = Annotated[str, of_kind("passage")] | None
+
+
+@router.post("/v1/agents/{agent_id}/archival-memory")
+def insert_passage(
+    agent_id: AgentIdPath, body: PassageCreate, call: ThisCall
+) -> list[PassageState]:
+    """Store a text in the agent's archive, which is made on first use.
+
+    If the embedding model does not answer, the text is stored all the same: it is then found by
+    its words, and not by its meaning.
+    """
+    stored = call.deps.archival.insert(
+        call.org_id,
+        agent_id,
+        body.text,
+        tags=distinct_tags(body.tags),
+        created_at=body.created_at,
+    )
+    return [passage_to_wire(record, call.org_id) for record in stored]
+
+
+class PassageListQuery(BaseModel):
+    """Which passages of an agent; both cursors are exclusive and relative to the order."""
+
+    after: Cursor = Field(default=None, description="A passage's id: what follows it.")
+    before: Cursor = Field(default=None, description="A passage's id: what comes before it.")
+    limit: int = Field(default=100, ge=1)
+    ascending: bool = Field(default=True, description="Oldest first.")
+    search: str | None = Field(default=None, description="A part of the text, in any case.")
+
+    def to_page(self) -> Page:
+        """The page for the store."""
+        return Page(
+            before=self.before,
+            after=self.after,
+            limit=min(self.limit, MAX_LIMIT),
+            order="asc" if self.ascending else "desc",
+        )
+
+
+@router.get("/v1/agents/{agent_id}/archival-memory")
+def list_passages(
+    agent_id: AgentIdPath, query: Annotated[PassageListQuery, Query()], call: ThisCall
+) -> list[PassageState]:
+    """List the passages of the agent's archives."""
+    records = call.deps.recall.list_passages(
+        call.org_id, agent_id, query.to_page(), search=query.search or None
+    )
+    return [passage_to_wire(record, call.org_id) for record in records]
+
+
+class OwnSearchQuery(BaseModel):
+    """A search of an agent's archives."""
+
+    query: str = Field(description="Any words, or a question.")
+    tags: list[str] | None = Field(default=None, description="Only passages with these.")
+    tag_match_mode: TagMatchMode = Field(default="any", description="any of the tags, or all.")
+    top_k: int = Field(default=10, ge=1, description="How many at most.")
+    start_datetime: Instant | None = Field(default=None, description="Not before; inclusive.")
+    end_datetime: Instant | None = Field(default=None, description="Not after; inclusive.")
+
+    def to_query(self) -> PassageQuery:
+        """The search as the store takes it."""
+        return PassageQuery(
+            query=self.query,
+            tags=distinct_tags(self.tags),
+            tag_match_mode=self.tag_match_mode,
+            limit=self.top_k,
+            start=self.start_datetime,
+            end=self.end_datetime,
+        )
+
+
+@router.get("/v1/agents/{agent_id}/archival-memory/search")
+def search_passages_of_agent(
+    agent_id: AgentIdPath, query: Annotated[OwnSearchQuery, Query()], call: ThisCall
+) -> PassageResults:
+    """Search the agent's archives, as its own tool does: by words and by meaning, best first."""
+    own, found = call.deps.archival.search_own(call.org_id, agent_id, query.to_query())
+    return own_results_to_wire(found, call.deps.zones(own.timezone))
+
+
+@router.delete("/v1/agents/{agent_id}/archival-memory/{memory_id}")
+def delete_passage(
+    agent_id: AgentIdPath, memory_id: PassageIdPath, call: ThisCall
+) -> dict[str, str]:
+    """Delete a passage of the agent's archives."""
+    call.deps.recall.delete_passage(call.org_id, agent_id, memory_id)
+    return {"message": f"Memory id={memory_id} successfully deleted"}
