@@ -26,7 +26,8 @@ from psycopg import pq
 from remanence.db.connect import connect
 from remanence.db.failures import translated
 from remanence.db.preconditions import check_server_version, check_session_mode, ensure_vector
-from remanence.db.roles import admit, current_role
+from remanence.db.roles import admit, current_role, owns_schema
+from remanence.db.seed import seed
 from remanence.errors import DatabaseUnfit, SchemaMismatch, StoreError
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def migrate(
 ) -> list[Migration]:
     """Bring the database to this version of the code.
 
-    With nothing to apply it only reads, so any role and any pooler will do.
+    With nothing to apply it only brings the built-in tools to this version, and that only as the
+    schema's owner; so any role and any pooler will do.
 
     Args:
         uri: a direct or session-mode URI of a role that may create a schema.
@@ -113,6 +115,8 @@ def migrate(
             while step := _apply_next(conn, migrations, report):
                 applied.append(step)
         admit(conn, login_roles)
+        if folder is None and owns_schema(conn):
+            seed(conn)
     return applied
 
 

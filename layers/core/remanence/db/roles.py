@@ -27,6 +27,14 @@ def current_role(conn: Connection) -> str:
     return str(row[0]) if row else ""
 
 
+def owns_schema(conn: Connection) -> bool:
+    """Whether the current role may write past row-level security, as the owner of our tables."""
+    row = conn.execute(
+        "select pg_has_role(nspowner, 'USAGE') from pg_namespace where nspname = 'remanence'"
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def admit(conn: Connection, login_roles: Sequence[str] = ()) -> None:
     """Let the current user and `login_roles` take on the run-time role, where they cannot yet.
 
