@@ -341,6 +341,18 @@ def test_stop_is_done_while_sessions_are_open(home: Path) -> None:
     session.close()
 
 
+def test_stop_after_the_files_were_deleted_ends_the_server(home: Path) -> None:
+    pg = EmbeddedPostgres(home, "test")
+    pg.start()
+    pid = server_pid(home)
+    subprocess.run(["rm", "-rf", home], check=True)
+
+    pg.stop()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 def test_start_with_a_home_that_is_a_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
 

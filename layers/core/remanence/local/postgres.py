@@ -105,6 +105,10 @@ class EmbeddedPostgres:
         """Leave; the last one to leave stops the server. May be repeated."""
         if self._share is None:
             return
+        if not self._cluster.root.is_dir():
+            self._leave()
+            self._abandon()
+            return
         with locked(self._starting, wait_s=2 * _START_WAIT_S):
             self._leave()
             alone = try_lock(self._users)
@@ -217,6 +221,15 @@ class EmbeddedPostgres:
                 break
         if self._process:
             self._process.poll()
+
+    def _abandon(self) -> None:
+        """End our server although somebody deleted its files: nothing is left to keep in order.
+
+        (One that is not our child notices by itself within a minute.)
+        """
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
 
     def _server_pid(self) -> int:
         """The process to signal, or 0. A PID file is believed only while its server answers."""

@@ -180,13 +180,13 @@ def _embedded(home: Path, env: Mapping[str, str]) -> Generator[str]:
 def _keep_running(pg: EmbeddedPostgres, stopped: threading.Event) -> None:
     """Start the database again if somebody killed it under us."""
     while not stopped.wait(_WATCH_S):
-        if pg.is_running:
-            continue
-        say("The database has gone; starting it again ...")
         try:
-            pg.start()
-        except AppError as exc:
-            say(exc.message)
+            if not pg.is_running:
+                say("The database has gone; starting it again ...")
+                pg.start()
+        except (AppError, OSError) as exc:
+            say(f"The database cannot be watched: {exc}")
+            return
 
 
 def _migrate(uri: str, login_roles: list[str] | None = None) -> None:
