@@ -75,7 +75,7 @@ def test_step_is_read_with_its_messages_and_metrics(client: Letta, agent: AgentS
     messages = client.steps.messages.list(step_id).items
 
     assert step.id == step_id
-    assert step.context_window_limit == 32_768 or step.context_window_limit == 32_000
+    assert step.context_window_limit == agent.llm_config.context_window
     assert step.messages == []
     assert metrics.step_ns is not None
     assert metrics.llm_request_ns is not None
