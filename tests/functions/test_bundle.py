@@ -155,7 +155,7 @@ def test_chat_logs_a_line_for_each_request_and_nothing_of_what_is_said(
 
     with lambda_world.chat() as chat:
         chat.post(path, say("a secret question"))
-        written, lines = chat.log.read_text(), chat.log_lines()
+    written, lines = chat.log.read_text(), chat.log_lines()
 
     (line,) = [line for line in lines if line.get("message") == "answered"]
     assert (line["method"], line["path"], line["status"]) == ("POST", path, 200)

@@ -8,10 +8,12 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from support.bundle import FUNCTIONS, REPOSITORY
 from support.template import function_for, integrations, of_type, statements, template
 
 from remanence import secrets
+from remanence.api.routes import ROUTERS
 from remanence.settings import Settings, variable_of
 
 # "*" as a resource only for actions that AWS does not grant on anything smaller.
@@ -142,6 +144,27 @@ def test_routes_that_run_an_agent_stream_for_up_to_fifteen_minutes() -> None:
 )
 def test_request_reaches_the_function_that_serves_it(method: str, path: str, function: str) -> None:
     assert function_for(method, path) == function
+
+
+def test_every_route_is_reached_through_api_gateway() -> None:
+    routes = {
+        (method, route.path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    reached = {
+        (method, path): function_for(method, re.sub(r"\{[^}]+\}", "x", path))
+        for method, path in routes
+    }
+
+    assert len(reached) > 20
+    streamed = {route for route, function in reached.items() if function == "ChatFunction"}
+    assert streamed == {
+        ("POST", "/v1/agents/{agent_id}/messages"),
+        ("POST", "/v1/agents/{agent_id}/messages/stream"),
+    }
 
 
 def test_variables_are_settings_or_belong_to_a_library() -> None:

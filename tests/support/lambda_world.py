@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -120,31 +120,33 @@ class Chat:
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON."""
-        response = self._send("GET", path, None)
-        return response.status, json.loads(response.read() or b"null")
+        with self._send("GET", path, None) as response:
+            return response.status, json.loads(response.read() or b"null")
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Status and JSON."""
-        response = self._send("POST", path, body)
-        return response.status, json.loads(response.read() or b"null")
+        with self._send("POST", path, body) as response:
+            return response.status, json.loads(response.read() or b"null")
 
     def stream(self, path: str, body: dict[str, Any]) -> Iterator[tuple[float, str]]:
         """Each piece as it arrives, with the seconds since the request."""
         started = time.monotonic()
-        response = self._send("POST", path, body)
-        assert response.status == 200, response.read()
-        while piece := response.read1():
-            yield time.monotonic() - started, piece.decode()
+        with self._send("POST", path, body) as response:
+            assert response.status == 200, response.read()
+            while piece := response.read1():
+                yield time.monotonic() - started, piece.decode()
 
     def log_lines(self) -> list[dict[str, Any]]:
         """What the function wrote in JSON: log lines and metrics."""
         return json_lines(self.log)
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> HTTPResponse:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+    @contextmanager
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Generator[HTTPResponse]:
         headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        return connection.getresponse()
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(method, path, json.dumps(body) if body else None, headers)
+            with connection.getresponse() as response:
+                yield response
 
 
 def an_event(name: str, **changes: Any) -> dict[str, Any]:
