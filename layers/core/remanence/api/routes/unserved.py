@@ -109,7 +109,10 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/v1/messages/{message_id}"),
         ("POST", "/v1/messages/search"),
     ),
-    "runs in the background": (("POST", f"{_AGENT}/messages/async"),),
+    "runs in the background": (
+        ("POST", f"{_AGENT}/messages/async"),
+        ("POST", "/v1/runs/{run_id}/stream"),
+    ),
     "schedules": (
         ("POST", f"{_AGENT}/schedule"),
         ("GET", f"{_AGENT}/schedule/{{scheduled_message_id}}"),
@@ -122,6 +125,10 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", f"{_TEMPLATE}/rollback"),
         ("POST", f"{_TEMPLATE}/save"),
         ("POST", "/v1/templates/{template_version}/agents"),
+    ),
+    "traces": (
+        ("GET", "/v1/runs/{run_id}/trace"),
+        ("GET", "/v1/steps/{step_id}/trace"),
     ),
     "tools of one's own": (
         ("POST", f"{_AGENT}/tools/{{tool_name}}/run"),
