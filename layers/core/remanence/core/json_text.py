@@ -72,7 +72,7 @@ def _object_in(text: str) -> JsonObject:
         return _first_object(text)
     if isinstance(value, str) and value.lstrip().startswith("{"):  # encoded twice
         value = _first_object(value)
-    if isinstance(value, list) and len(value) == 1:
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         value = value[0]
     if not isinstance(value, dict):
         raise UnreadableJson(f"they are {_kind(value)}, and have to be an object")
