@@ -6,6 +6,7 @@ AppError
 ├─ NotFound                  404   kind + id
 ├─ Conflict                  409
 │  ├─ AgentBusy              409   another run holds the conversation; run_id, retry_after_s
+│  ├─ PendingApproval        409   tool calls wait for an answer; pending_request_id
 │  └─ LeaseLost              -     internal: this worker stops quietly, nothing was written
 ├─ LimitExceeded             422   block, payload or window sizes; limit and actual
 │  ├─ BodyTooLarge           413   the request itself
@@ -101,6 +102,20 @@ class AgentBusy(Conflict):
         self.conversation_id = conversation_id
         self.run_id = run_id
         self.retry_after_s = retry_after_s
+
+
+class PendingApproval(Conflict):
+    """Tool calls of this conversation wait for an approval, and the request is not an answer."""
+
+    code = "PENDING_APPROVAL"
+
+    def __init__(self, pending_request_id: str, tool_call_ids: list[str]) -> None:
+        super().__init__(
+            "the agent waits for an approval: answer the tool calls "
+            f"{', '.join(tool_call_ids)} of message {pending_request_id!r} first, or cancel them"
+        )
+        self.pending_request_id = pending_request_id
+        self.tool_call_ids = tuple(tool_call_ids)
 
 
 class LeaseLost(Conflict):

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from remanence.core.exchange import Approval, ToolReturn
 from remanence.core.types import RunOptions
 
 if TYPE_CHECKING:
+    from remanence.core.events import RunError
+    from remanence.core.exchange import Usage
     from remanence.core.ids import OrgId
-    from remanence.core.types import Agent, Block, MemoryCounts, Message, State, Tool
+    from remanence.core.types import Agent, Block, MemoryCounts, Message, Run, State, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,17 @@ class RunOrder:
     background: bool = False
     idempotency_key: str | None = None
     request_hash: str | None = None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The tool calls that the input answers, if it is the response to an approval request."""
+        return tuple(
+            part.tool_call_id
+            for message in self.messages
+            if message.role == "approval"
+            for part in message.parts
+            if isinstance(part, Approval | ToolReturn)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +114,20 @@ class CancelledRun:
 
     run_id: str
     status: Literal["running", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """What a run has said after some place, oldest first, and where it stands.
+
+    `error` is set when it failed; `usage` and `step_count` are of the whole run until now.
+    """
+
+    run: Run
+    messages: tuple[Message, ...]
+    usage: Usage
+    step_count: int
+    error: RunError | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,17 @@ class ToolReturn:
     stderr: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's answer to a tool call that waits for one. Stored; never sent to a model."""
+
+    tool_call_id: str
+    approve: bool
+    reason: str | None = None
+
+
 Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolReturn
+StoredPart: TypeAlias = Part | Approval
 TurnRole = Literal["user", "assistant", "tool"]
 
 

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn, Turn
+from remanence.core.exchange import Approval, Image, Reasoning, Text, ToolCall, ToolReturn, Turn
 from remanence.core.search_tools import pack_tool_return
 from remanence.core.tokens import estimate_text
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from remanence.core.exchange import Part, TurnRole
+    from remanence.core.exchange import Part, StoredPart, TurnRole
     from remanence.core.types import Message
 
 # No single part may fill more of the window than this: a 2 MB paste must not end an agent.
@@ -30,6 +30,8 @@ TOOL_RETURN_FLOOR_CHARS = 5_000
 TOOL_RETURN_SHARE = 0.2
 CHARS_PER_TOKEN = 4  # of English; the floor above covers the scripts that are denser
 UNANSWERED = "This call was interrupted before it returned; its effects are unknown."
+# Messages that a model wrote: its replies, and those whose calls wait for an approval.
+BY_MODEL = frozenset({"assistant", "approval"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,9 @@ def turns_of(
     while place < len(window):
         message = window[place]
         place += 1
-        if message.role == "tool":
-            repairs.append(Repair(kind="return without a call", message_id=message.id))
+        if _answers_calls(message):
+            if message.role == "tool":
+                repairs.append(Repair(kind="return without a call", message_id=message.id))
             continue
         turn = _turn(message, context_window_tokens, repairs)
         if turn is None:
@@ -73,13 +76,22 @@ def turns_of(
         calls = [part for part in turn.parts if isinstance(part, ToolCall)]
         if calls:
             returned: list[Message] = []
-            while place < len(window) and window[place].role == "tool":
+            while place < len(window) and _answers_calls(window[place]):
                 returned.append(window[place])
                 place += 1
             turns.append(
                 _returns(message, calls, returned, _ToolTimes(tz, context_window_tokens), repairs)
             )
     return tuple(turns), tuple(repairs)
+
+
+def _answers_calls(message: Message) -> bool:
+    """Whether a message is what follows a call: returns, or the response to a request for them."""
+    if message.role == "tool":
+        return True
+    return message.role == "approval" and not any(
+        isinstance(part, ToolCall) for part in message.parts
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +121,15 @@ def _turn(message: Message, context_window_tokens: int, repairs: list[Repair]) -
     if all(isinstance(part, Reasoning) for part in parts):
         repairs.append(Repair(kind="empty message", message_id=message.id))
         return None
-    role: TurnRole = "assistant" if message.role == "assistant" else "user"
+    role: TurnRole = "assistant" if message.role in BY_MODEL else "user"
     return Turn(role=role, parts=tuple(parts), name=message.name)
 
 
-def _part(part: Part, message: Message, limit_tokens: int, seen: set[str]) -> Part | Repair | None:
+def _part(
+    part: StoredPart, message: Message, limit_tokens: int, seen: set[str]
+) -> Part | Repair | None:
     """The part as it may be sent, a repair that left it out, or None when it says nothing."""
-    by_model = message.role == "assistant"
+    by_model = message.role in BY_MODEL
     match part:
         case Text():
             text = f"[System message] {part.text}" if message.role == "system" else part.text
@@ -127,7 +141,7 @@ def _part(part: Part, message: Message, limit_tokens: int, seen: set[str]) -> Pa
                 return Repair(kind="call out of place", message_id=message.id)
             seen.add(part.tool_call_id)
             return _readable_call(part)
-        case ToolReturn():
+        case ToolReturn() | Approval():
             return Repair(kind="return out of place", message_id=message.id)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from remanence.core.exchange import JsonObject, ModelSettings, Part, Usage
+    from remanence.core.exchange import JsonObject, ModelSettings, StoredPart, Usage
     from remanence.core.ids import (
         AgentId,
         ArchiveId,
@@ -208,6 +208,9 @@ class Tool:
 class Message:
     """One row of history.
 
+    An approval message is either a request (the assistant's reply whose calls wait) or the
+    response to it (Approval and ToolReturn parts, given by the caller).
+
     `seq` is its place in the conversation (dense, ascending; None until stored); `tokens` an
     estimate (core.tokens). An assistant message holds reasoning, text and tool calls of one
     model reply; the tool message after it holds the returns of all of them.
@@ -215,7 +218,7 @@ class Message:
 
     id: str
     role: MessageRole
-    parts: tuple[Part, ...]
+    parts: tuple[StoredPart, ...]
     created_at: datetime
     seq: int | None = None
     tokens: int = 0
@@ -261,7 +264,8 @@ class TokenAnchor:
 class Conversation:
     """A thread of an agent. `is_default` is the one the agent routes use.
 
-    Messages with `seq >= window_from_seq` are in context; older ones are recall memory.
+    Messages with `seq >= window_from_seq` are in context; older ones are recall memory. `claims`
+    counts the claims since the last commit, this one included.
     """
 
     id: ConversationId
@@ -270,6 +274,7 @@ class Conversation:
     next_seq: int
     window_from_seq: int
     anchor: TokenAnchor
+    claims: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

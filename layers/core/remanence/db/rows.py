@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from remanence.core.exchange import (
+    Approval,
     Image,
     JsonObject,
     ModelSettings,
-    Part,
     Reasoning,
+    StoredPart,
     Text,
     ToolCall,
     ToolReturn,
@@ -41,17 +42,18 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_PART_TYPES: dict[str, Callable[..., Part]] = {
+_PART_TYPES: dict[str, Callable[..., StoredPart]] = {
     "text": Text,
     "image": Image,
     "reasoning": Reasoning,
     "tool_call": ToolCall,
     "tool_return": ToolReturn,
+    "approval": Approval,
 }
 _PART_NAMES: dict[object, str] = {kind: name for name, kind in _PART_TYPES.items()}
 
 
-def part_to_row(part: Part) -> JsonObject:
+def part_to_row(part: StoredPart) -> JsonObject:
     """A part as stored: its fields and its `type`; fields that are None or empty are left out."""
     row: JsonObject = {"type": _PART_NAMES[type(part)]}
     for name, value in asdict(part).items():
@@ -60,7 +62,7 @@ def part_to_row(part: Part) -> JsonObject:
     return row
 
 
-def part_from_row(row: Row) -> Part:
+def part_from_row(row: Row) -> StoredPart:
     """A stored part.
 
     Raises:

@@ -20,19 +20,25 @@ from remanence.core.claims import (
     Due,
     Idle,
     Known,
+    RunProgress,
 )
+from remanence.core.events import RunError
+from remanence.core.exchange import ToolCall
 from remanence.core.ids import OrgId
 from remanence.core.types import StopReason, run_status_of
 from remanence.db.rows import (
     agent_from_row,
     block_from_row,
     counts_from_row,
+    message_from_row,
     message_to_row,
     options_to_row,
+    run_from_row,
     state_from_row,
     tool_from_row,
+    usage_from_row,
 )
-from remanence.errors import InvalidRequest, LeaseLost, NotFound
+from remanence.errors import InvalidRequest, LeaseLost, NotFound, PendingApproval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +49,10 @@ if TYPE_CHECKING:
     from remanence.core.step import Outcome
     from remanence.core.types import State, StepStatus, TokenAnchor
     from remanence.db.queries import Queries, Row
+
+
+# How long a tool call waits for its approval before any other message may follow it: a month.
+APPROVAL_TTL_MS = 30 * 24 * 3600 * 1000
 
 
 class PostgresStore:
@@ -63,6 +73,8 @@ class PostgresStore:
             queued=order.background,
             lease_token=lease_token,
             lease_ms=lease_ms,
+            answers=list(order.answers),
+            approval_ttl_ms=APPROVAL_TTL_MS,
             run={
                 "id": run_id,
                 "background": order.background,
@@ -88,6 +100,15 @@ class PostgresStore:
                     f"this idempotency key was used for another request (run {answer['run_id']!r});"
                     " use a new key for a new request",
                     field="otid",
+                )
+            case "pending":
+                raise PendingApproval(answer["message_id"], answer["call_ids"])
+            case "unasked":
+                waiting = ", ".join(answer["call_ids"]) or "none"
+                raise InvalidRequest(
+                    "an approval answers all tool calls that wait for one, and no others; "
+                    f"waiting now: {waiting}",
+                    field="approvals",
                 )
             case _:
                 raise NotFound(answer["kind"], answer["id"])
@@ -150,6 +171,7 @@ class PostgresStore:
             anchor=asdict(outcome.anchor),
             window_tokens=outcome.window_tokens,
             finish=_finish_row(outcome),
+            pending=_pending_row(outcome),
         )
         match answer["outcome"]:
             case "ok":
@@ -195,6 +217,20 @@ class PostgresStore:
         """See `engine.ports.Store`."""
         row = self._queries.one("is_cancelled", org_id, run_id=run_id)
         return row is None or bool(row["cancel_requested"])
+
+    def load_run_progress(self, org_id: OrgId, run_id: str, *, after_seq: int) -> RunProgress:
+        """See `engine.ports.Store`."""
+        row = self._queries.one("load_run_progress", org_id, run_id=run_id, after_seq=after_seq)
+        if row is None:
+            raise NotFound("run", run_id)
+        error = row["run"]["error"]
+        return RunProgress(
+            run=run_from_row(row["run"]),
+            messages=tuple(message_from_row(message) for message in row["messages"]),
+            usage=usage_from_row(row["usage"]),
+            step_count=row["usage"]["steps"],
+            error=RunError(type=error["type"], message=error["message"]) if error else None,
+        )
 
     def peek_state(self, org_id: OrgId, conversation_id: str) -> State:
         """See `engine.ports.Store`."""
@@ -312,6 +348,16 @@ def _finish_row(outcome: Outcome) -> Row | None:
         "stop_reason": outcome.stop_reason,
         "error": asdict(outcome.error) if outcome.error else None,
         "ttft_ns": outcome.ttft_ns,
+    }
+
+
+def _pending_row(outcome: Outcome) -> Row | None:
+    if outcome.stop_reason is not StopReason.REQUIRES_APPROVAL:
+        return None
+    request = outcome.messages[0]
+    return {
+        "message_id": request.id,
+        "call_ids": [p.tool_call_id for p in request.parts if isinstance(p, ToolCall)],
     }
 
 

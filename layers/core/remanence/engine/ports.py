@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Due,
         Idle,
         Known,
+        RunProgress,
     )
     from remanence.core.compaction import Eviction
     from remanence.core.exchange import Delta, Reply, Request
@@ -79,6 +80,14 @@ class Store(Protocol):
 
     def is_cancelled(self, org_id: OrgId, run_id: str) -> bool:
         """Whether somebody asked this run to stop (or deleted it)."""
+        ...
+
+    def load_run_progress(self, org_id: OrgId, run_id: str, *, after_seq: int) -> RunProgress:
+        """What a run has said after `after_seq`, and where it stands.
+
+        Raises:
+            NotFound: no such run.
+        """
         ...
 
     def peek_state(self, org_id: OrgId, conversation_id: str) -> State:

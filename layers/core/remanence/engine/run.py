@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 from remanence.core.claims import Busy, Claimed, Known
 from remanence.core.events import RunEnded, RunError, RunHandedOver, RunStarted
 from remanence.core.types import StopReason
-from remanence.engine.step import Progress, Terms, take_step
-from remanence.errors import AgentBusy, AppError, Conflict, InvalidRequest, LeaseLost, StoreError
+from remanence.engine.ask import Terms
+from remanence.engine.deps import LEASE_MARGIN_S
+from remanence.engine.follow import POLL_S, follow
+from remanence.engine.step import Progress, take_step
+from remanence.errors import AgentBusy, AppError, InvalidRequest, LeaseLost, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
-    from remanence.core.claims import RunOrder
+    from remanence.core.claims import CancelledRun, RunOrder
     from remanence.core.events import Event
     from remanence.core.ids import OrgId
     from remanence.core.types import State
@@ -57,11 +60,15 @@ class Engine:
                 first event.
             AgentBusy: another run did not end within `busy_wait_s`; nothing was stored.
             InvalidRequest: nothing is said, or the idempotency key stands for another request.
-            Conflict: this request was sent before, and its run is the one named.
+
+        A request that was sent before (the same idempotency key) is not run again: what is
+        yielded are the events of its first run, from the beginning.
         """
         if not order.messages:
             raise InvalidRequest("say something: at least one message is needed", field="messages")
-        state = self._claim(org_id, order)
+        state = self._claim(org_id, order, self._lease_ms(deadline))
+        if isinstance(state, Known):
+            return self.follow(org_id, state.run_id, deadline=deadline)
         started = RunStarted(
             run_id=state.run.id,
             agent_id=state.agent.id,
@@ -118,7 +125,10 @@ class Engine:
         """
         deps = self._deps
         claim = deps.store.begin_step(
-            org_id, conversation_id, lease_token=deps.new_token(), lease_ms=deps.lease_ms
+            org_id,
+            conversation_id,
+            lease_token=deps.new_token(),
+            lease_ms=self._lease_ms(deadline),
         )
         if not isinstance(claim, Claimed):
             return False
@@ -128,7 +138,75 @@ class Engine:
             deps.dispatcher.ring(org_id, conversation_id, claim.state.run.id)
         return progress.more
 
-    def _claim(self, org_id: OrgId, order: RunOrder) -> State:
+    def _lease_ms(self, deadline: float | None) -> int:
+        """A lease never outlives what its worker may still do."""
+        left_s = self._deps.step_limit_s
+        if deadline is not None:
+            left_s = min(left_s, max(0.0, deadline - self._deps.monotonic()))
+        return int((left_s + LEASE_MARGIN_S) * 1000)
+
+    def enqueue(self, org_id: OrgId, order: RunOrder) -> Known:
+        """Store a run for the background, behind what runs, and ring for it.
+
+        Args:
+            org_id: of the caller.
+            order: its `background` is set.
+
+        Returns:
+            The new run, or the one that the same idempotency key has made before.
+
+        Raises:
+            NotFound, InvalidRequest, PendingApproval: as `start`; nothing was stored.
+        """
+        deps = self._deps
+        if not order.messages:
+            raise InvalidRequest("say something: at least one message is needed", field="messages")
+        known = deps.store.start_run(
+            org_id,
+            replace(order, background=True),
+            run_id=deps.new_id("run"),
+            lease_token=deps.new_token(),
+            lease_ms=0,
+        )
+        if not isinstance(known, Known):
+            msg = "a queued run is neither claimed nor refused as busy"
+            raise TypeError(msg)
+        if known.conversation_id is not None:
+            deps.dispatcher.ring(org_id, known.conversation_id, known.run_id)
+        return known
+
+    def cancel(
+        self,
+        org_id: OrgId,
+        *,
+        agent_id: str | None = None,
+        conversation_id: str | None = None,
+        run_ids: Sequence[str] | None = None,
+    ) -> list[CancelledRun]:
+        """Ask unfinished runs to stop, and give up what waits for an approval.
+
+        Returns:
+            The runs that were asked; empty when there was nothing to stop.
+        """
+        return self._deps.store.cancel_runs(
+            org_id, agent_id=agent_id, conversation_id=conversation_id, run_ids=run_ids
+        )
+
+    def follow(
+        self,
+        org_id: OrgId,
+        run_id: str,
+        *,
+        after_seq: int = 0,
+        poll_s: float = POLL_S,
+        deadline: float | None = None,
+    ) -> Iterator[Event]:
+        """See `engine.follow.follow`."""
+        return follow(
+            self._deps, org_id, run_id, after_seq=after_seq, poll_s=poll_s, deadline=deadline
+        )
+
+    def _claim(self, org_id: OrgId, order: RunOrder, lease_ms: int) -> State | Known:
         """Store and claim, waiting a bounded time while another run has the conversation."""
         deps = self._deps
         run_id, token = deps.new_id("run"), deps.new_token()
@@ -136,15 +214,13 @@ class Engine:
         pause = FIRST_LOOK_S
         while True:
             claim = deps.store.start_run(
-                org_id, order, run_id=run_id, lease_token=token, lease_ms=deps.lease_ms
+                org_id, order, run_id=run_id, lease_token=token, lease_ms=lease_ms
             )
             match claim:
                 case Claimed():
                     return claim.state  # the lease covers one step, from now on
                 case Known():
-                    raise Conflict(
-                        f"this request was sent before: it is run {claim.run_id!r}; read it there"
-                    )
+                    return claim
                 case Busy():
                     if deps.monotonic() + pause > give_up:
                         raise AgentBusy(claim.conversation_id, claim.run_id)

@@ -1,6 +1,6 @@
 """One step, in its order: plan, ask, look up, apply, commit.
 
-Path: engine.run -> take_step -> core.step / llm / engine.lookups / store.
+Path: engine.run -> take_step -> engine.ask / engine.lookups / core.step / store.
 Yields what happens, and returns where the run stands.
 """
 
@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from remanence.core.approvals import open_calls, with_client_tools
 from remanence.core.calls import Clock, lookups_of, read_calls
 from remanence.core.claims import BlocksMoved, Cancelled, Committed
-from remanence.core.events import RunEnded, RunError, StepStarted, StepStored, Streamed
-from remanence.core.exchange import Reply, ToolCallDelta
+from remanence.core.events import RunEnded, RunError, StepStarted, StepStored
+from remanence.core.plan import plan_step
 from remanence.core.step import (
     Outcome,
-    Plan,
     StepError,
     StepIds,
     advance,
+    apply_open_calls,
     apply_reply,
     failed,
-    plan_step,
 )
-from remanence.core.tokens import anchor_from_overflow
 from remanence.core.types import StopReason
+from remanence.engine.ask import StopAsked, Terms, ask
 from remanence.engine.lookups import find_all
 from remanence.errors import (
     AppError,
@@ -33,7 +34,6 @@ from remanence.errors import (
     LeaseLost,
     ProviderBadReply,
     ProviderQuota,
-    ProviderTooLong,
     StoreError,
 )
 
@@ -41,39 +41,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
 
-    from remanence.core.calls import Call, Finding
+    from remanence.core.approvals import OpenCalls
     from remanence.core.events import Event
-    from remanence.core.exchange import Delta
+    from remanence.core.plan import Plan
     from remanence.core.types import State
     from remanence.engine.deps import EngineDeps
 
 log = logging.getLogger(__name__)
 
-# How often a step asks again with a smaller window after a provider said "too long".
-OVERFLOW_TRIES = 3
-SHRINK = 0.7
 # How often a step is applied again to blocks that others changed while it thought. Each round
 # loses only to a commit that succeeded, so this bounds a step, not the progress of all.
 CONFLICT_TRIES = 50
-# How often a step that streams looks whether its run was cancelled, in seconds: a model call that
-# is shorter costs no round trip for it.
-CANCEL_LOOK_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How a step is taken.
-
-    Args:
-        stream: yield fragments of the reply as they arrive.
-        deadline: seconds of `time.monotonic`; the model call and its tools end by then.
-        go_on: asked at the commit: will this worker take the next step too? If not, the lease is
-            given back with the commit, so that whoever is rung for need not wait for its end.
-    """
-
-    stream: bool
-    deadline: float
-    go_on: Callable[[], bool]
+# How often a step may be begun without ever being committed: whatever kills its workers (memory,
+# time) would kill the next one too, and a run that cannot end must not block its conversation.
+MAX_CLAIMS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,24 +70,12 @@ class Progress:
     handed_over: bool = False
 
 
-@dataclass(slots=True)
-class _Answer:
-    """What the model call of a step came to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """All of a step but its commit: `apply` gives the outcome for a plan, as often as asked."""
 
     plan: Plan
-    reply: Reply
-    llm_ns: int
-    ttft_ns: int | None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Taken:
-    """All that `apply_reply` needs: nothing more is asked of the world before the commit."""
-
-    answer: _Answer
-    calls: tuple[Call, ...]
-    findings: dict[str, Finding]
-    clock: Clock
+    apply: Callable[[Plan], Outcome]
 
 
 def take_step(deps: EngineDeps, state: State, terms: Terms) -> Generator[Event, None, Progress]:
@@ -124,154 +93,121 @@ def take_step(deps: EngineDeps, state: State, terms: Terms) -> Generator[Event, 
         LeaseLost: another worker owns the conversation; nothing was written.
         StoreError: the commit could not be made; the lease runs out and the sweep goes on.
     """
-    ids = StepIds(
+    state = with_client_tools(state)
+    ids = _ids(deps)
+    if state.cancel_requested:
+        return (yield from _commit(deps, state, _cancelled(state, ids, deps.now()), terms))
+    if state.conversation.claims > MAX_CLAIMS:
+        return (yield from _commit(deps, state, _poisoned(state, ids, deps.now()), terms))
+    try:
+        taken = yield from _take(deps, state, ids, terms)
+    except (LeaseLost, StoreError):
+        raise
+    except StopAsked:
+        outcome = _cancelled(state, ids, deps.now())
+    except AppError as error:
+        outcome = _failed_by(error, state, ids, deps)
+    except Exception as error:  # a fault of ours must not leave the run hanging for ever
+        log.exception("step %s of run %s failed", ids.step_id, state.run.id)
+        outcome = _failed_by(AppError(f"internal error ({type(error).__name__})"), state, ids, deps)
+    else:
+        return (yield from _settle(deps, taken, ids, terms))
+    return (yield from _commit(deps, state, outcome, terms))
+
+
+def _ids(deps: EngineDeps) -> StepIds:
+    return StepIds(
         step_id=deps.new_id("step"),
         message_id=deps.new_id("message"),
         tool_message_id=deps.new_id("message"),
         notice_id=deps.new_id("message"),
     )
-    started_at, started_ns = deps.now(), deps.monotonic_ns()
-    if state.cancel_requested:
-        return (yield from _commit(deps, state, _cancelled(state, ids, started_at), terms))
+
+
+def _take(
+    deps: EngineDeps, state: State, ids: StepIds, terms: Terms
+) -> Generator[Event, None, _Taken]:
+    """Everything before the commit: nothing is written yet, and nothing is asked after it."""
+    started_ns = deps.monotonic_ns()
+    clock = Clock(now=deps.now(), tz=deps.zones(state.agent.timezone))
     yield StepStarted(
         step_id=ids.step_id,
         step_no=state.step_no,
         message_id=ids.message_id,
-        started_at=started_at,
+        started_at=clock.now,
     )
-    clock = Clock(now=started_at, tz=deps.zones(state.agent.timezone))
-    try:
-        answer = yield from _ask(deps, state, ids, clock, terms)
-        taken = _look_up(deps, answer, replace(clock, now=deps.now()), terms.deadline)
-    except (LeaseLost, StoreError):
-        raise
-    except _StopAsked:
-        return (yield from _commit(deps, state, _cancelled(state, ids, deps.now()), terms))
-    except AppError as error:
-        outcome = _failed_by(error, state, ids, deps)
-        return (yield from _commit(deps, state, outcome, terms))
-    except Exception as error:  # a fault of ours must not leave the run hanging for ever
-        log.exception("step %s of run %s failed", ids.step_id, state.run.id)
-        outcome = _failed_by(AppError(f"internal error ({type(error).__name__})"), state, ids, deps)
-        return (yield from _commit(deps, state, outcome, terms))
-    return (yield from _apply(deps, taken, ids, terms, started_ns))
-
-
-def _ask(
-    deps: EngineDeps, state: State, ids: StepIds, clock: Clock, terms: Terms
-) -> Generator[Event, None, _Answer]:
-    """Call the model; when it says the prompt is too long, believe it and ask with less."""
-    shrink = 1.0
-    for attempt in range(OVERFLOW_TRIES + 1):
-        plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"), shrink=shrink)
-        try:
-            return (yield from _call(deps, plan, ids, terms))
-        except ProviderTooLong:
-            if attempt == OVERFLOW_TRIES:
-                raise
-            anchor = anchor_from_overflow(
-                state.conversation.anchor,
-                window=state.agent.context_window_limit,
-                estimate=plan.context.estimate_tokens,
-            )
-            state = replace(state, conversation=replace(state.conversation, anchor=anchor))
-            shrink *= SHRINK
-    raise AssertionError("unreachable")
-
-
-def _call(
-    deps: EngineDeps, plan: Plan, ids: StepIds, terms: Terms
-) -> Generator[Event, None, _Answer]:
-    began = deps.monotonic_ns()
-    ttft_ns: int | None = None
-    reply: Reply | None = None
-    place = _Place()
-    look_at = deps.monotonic() + CANCEL_LOOK_S
-    # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
-    for item in deps.models.call(plan.context.request, stream=True, deadline=terms.deadline):
-        if ttft_ns is None:
-            ttft_ns = deps.monotonic_ns() - began
-        if isinstance(item, Reply):
-            reply = item
-        elif terms.stream:
-            yield Streamed(
-                step_id=ids.step_id,
-                message_id=ids.message_id,
-                part_index=place.of(item),
-                delta=item,
-            )
-        if deps.monotonic() >= look_at:
-            look_at = deps.monotonic() + CANCEL_LOOK_S
-            if deps.store.is_cancelled(plan.state.org_id, plan.state.run.id):
-                raise _StopAsked
-    if reply is None or not reply.parts:
-        raise ProviderBadReply("the model answered with neither text nor a tool call")
-    return _Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)
-
-
-class _StopAsked(Exception):
-    """Ends a model call that nobody wants any more."""
-
-
-class _Place:
-    """Counts the parts of a streamed message: a new part begins where the kind or call changes."""
-
-    def __init__(self) -> None:
-        self._index = -1
-        self._current: tuple[type[Delta], str] | None = None
-
-    def of(self, delta: Delta) -> int:
-        """The index of the part this fragment belongs to."""
-        call_id = delta.tool_call_id if isinstance(delta, ToolCallDelta) else ""
-        key = (type(delta), call_id)
-        if key != self._current:
-            self._index += 1
-            self._current = key
-        return self._index
-
-
-def _look_up(deps: EngineDeps, answer: _Answer, clock: Clock, deadline: float) -> _Taken:
+    opened = open_calls(state.window)
+    if opened is not None:
+        return _run_open_calls(deps, state, opened, ids, clock, terms)
+    answer = yield from ask(deps, state, ids, clock, terms)
+    clock = replace(clock, now=deps.now())
     calls = read_calls(answer.reply, answer.plan.state, clock)
-    findings = find_all(
-        lookups_of(calls, answer.plan.context.allowed),
-        answer.plan.state,
-        deps.recall,
-        deps.models,
-        deadline=deadline,
-    )
-    return _Taken(answer=answer, calls=calls, findings=findings, clock=clock)
+    lookups = lookups_of(calls, answer.plan.context.allowed)
+    found = find_all(lookups, state, deps.recall, deps.models, deadline=terms.deadline)
 
-
-def _apply(
-    deps: EngineDeps, taken: _Taken, ids: StepIds, terms: Terms, started_ns: int
-) -> Generator[Event, None, Progress]:
-    """Apply the reply and commit; again on fresh blocks while others were faster."""
-    plan = taken.answer.plan
-    for _ in range(CONFLICT_TRIES):
-        outcome = replace(
-            apply_reply(
-                plan,
-                taken.answer.reply,
-                taken.calls,
-                taken.findings,
-                ids=ids,
-                clock=taken.clock,
-                new_id=deps.new_id,
-            ),
-            llm_ns=taken.answer.llm_ns,
-            ttft_ns=taken.answer.ttft_ns,
+    def apply(plan: Plan) -> Outcome:
+        outcome = apply_reply(
+            plan, answer.reply, calls, found, ids=ids, clock=clock, new_id=deps.new_id
+        )
+        return replace(
+            outcome,
+            llm_ns=answer.llm_ns,
+            ttft_ns=answer.ttft_ns,
             step_ns=deps.monotonic_ns() - started_ns,
         )
-        committed = _write(deps, plan.state, outcome, goes_on := terms.go_on())
-        if isinstance(committed, Committed):
-            return (yield from _stored(plan.state, outcome, committed, goes_on=goes_on))
-        if isinstance(committed, Cancelled):
-            outcome = _cancelled(plan.state, ids, taken.clock.now)
-            return (yield from _commit(deps, plan.state, outcome, terms))
-        plan = replace(plan, state=replace(plan.state, blocks=committed.blocks))
+
+    return _Taken(plan=answer.plan, apply=apply)
+
+
+def _run_open_calls(
+    deps: EngineDeps,
+    state: State,
+    opened: OpenCalls,
+    ids: StepIds,
+    clock: Clock,
+    terms: Terms,
+) -> _Taken:
+    """A step without a model call: the calls of an earlier reply that are answered by now."""
+    plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"))
+    calls = read_calls(opened.reply, state, clock)
+    wanted = [
+        call.lookup
+        for call in calls
+        if call.lookup is not None and call.call.tool_call_id not in opened.denied
+    ]
+    found = find_all(wanted, state, deps.recall, deps.models, deadline=terms.deadline)
+    apply = partial(
+        apply_open_calls,
+        opened=opened,
+        calls=calls,
+        findings=found,
+        ids=ids,
+        clock=clock,
+        new_id=deps.new_id,
+    )
+    return _Taken(plan=plan, apply=apply)
+
+
+def _settle(
+    deps: EngineDeps, taken: _Taken, ids: StepIds, terms: Terms
+) -> Generator[Event, None, Progress]:
+    """Apply and commit; again on fresh blocks while others were faster."""
+    plan = taken.plan
+    for _ in range(CONFLICT_TRIES):
+        outcome = taken.apply(plan)
+        goes_on = terms.go_on()
+        committed = _write(deps, plan.state, outcome, goes_on=goes_on)
+        match committed:
+            case Committed():
+                return (yield from _stored(plan.state, outcome, committed, goes_on=goes_on))
+            case BlocksMoved():
+                plan = replace(plan, state=replace(plan.state, blocks=committed.blocks))
+            case Cancelled():
+                stopped = _cancelled(plan.state, ids, outcome.started_at)
+                return (yield from _commit(deps, plan.state, stopped, terms))
     error = StepError(type="conflict", message="the blocks this step edits change too often")
     outcome = failed(
-        plan.state, plan, ids=ids, now=taken.clock.now, stop_reason=StopReason.ERROR, error=error
+        plan.state, plan, ids=ids, now=deps.now(), stop_reason=StopReason.ERROR, error=error
     )
     return (yield from _commit(deps, plan.state, outcome, terms))
 
@@ -279,20 +215,20 @@ def _apply(
 def _commit(
     deps: EngineDeps, state: State, outcome: Outcome, terms: Terms
 ) -> Generator[Event, None, Progress]:
-    """Commit an outcome that edits no blocks."""
+    """Commit an outcome that edits no blocks and ends the run."""
     goes_on = terms.go_on()
-    committed = _write(deps, state, outcome, goes_on)
+    committed = _write(deps, state, outcome, goes_on=goes_on)
     if isinstance(committed, Cancelled):
         # A step that failed while it was being cancelled: it is cancelled.
         outcome = _cancelled(state, outcome.ids, outcome.started_at)
-        committed = _write(deps, state, outcome, goes_on)
+        committed = _write(deps, state, outcome, goes_on=goes_on)
     if not isinstance(committed, Committed):
         raise LeaseLost(state.conversation.id, state.run.id)
     return (yield from _stored(state, outcome, committed, goes_on=goes_on))
 
 
 def _write(
-    deps: EngineDeps, state: State, outcome: Outcome, goes_on: bool
+    deps: EngineDeps, state: State, outcome: Outcome, *, goes_on: bool
 ) -> Committed | BlocksMoved | Cancelled:
     return deps.store.commit_step(
         state,
@@ -311,17 +247,14 @@ def _stored(
         step_id=outcome.ids.step_id, messages=following.window[len(following.window) - added :]
     )
     if outcome.stop_reason is not None:
+        error = outcome.error
         yield RunEnded(
             run_id=state.run.id,
             stop_reason=outcome.stop_reason,
             usage=following.usage,
             step_count=state.step_no,
             context_tokens=outcome.usage.prompt_tokens or None,
-            error=(
-                RunError(type=outcome.error.type, message=outcome.error.message)
-                if outcome.error
-                else None
-            ),
+            error=RunError(type=error.type, message=error.message) if error else None,
         )
         return Progress(state=None, more=committed.more)
     going = replace(
@@ -339,6 +272,12 @@ def _cancelled(state: State, ids: StepIds, now: datetime) -> Outcome:
     return failed(state, None, ids=ids, now=now, stop_reason=StopReason.CANCELLED, error=None)
 
 
+def _poisoned(state: State, ids: StepIds, now: datetime) -> Outcome:
+    message = f"this step was begun {state.conversation.claims - 1} times, and no worker ended it"
+    error = StepError(type="poisoned_step", message=message)
+    return failed(state, None, ids=ids, now=now, stop_reason=StopReason.ERROR, error=error)
+
+
 def _failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) -> Outcome:
     match error:
         case ContextOverflow():
@@ -347,7 +286,7 @@ def _failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) ->
             reason = StopReason.INSUFFICIENT_CREDITS
         case ProviderBadReply():
             reason = StopReason.INVALID_LLM_RESPONSE
-        case _ if error.code == "internal_error":
+        case _ if error.code == AppError.code:
             reason = StopReason.ERROR
         case _:
             reason = StopReason.LLM_API_ERROR

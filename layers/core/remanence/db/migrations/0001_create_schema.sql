@@ -232,6 +232,9 @@ create table remanence.conversations (
     lease_token text,
     lease_until timestamptz,
     claims integer not null default 0,          -- since the last commit: a poisoned step grows it
+    pending_message_id text,                    -- the approval request that waits for an answer
+    pending_call_ids text[] not null default '{}',
+    pending_since timestamptz,
     last_message_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()

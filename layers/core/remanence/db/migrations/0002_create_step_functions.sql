@@ -141,6 +141,9 @@ begin
         lease_token = p_token,
         lease_until = clock_timestamp() + p_lease_ms * interval '1 millisecond',
         claims = claims + 1,
+        pending_message_id = case when added > 0 then null else pending_message_id end,
+        pending_call_ids = case when added > 0 then '{}' else pending_call_ids end,
+        pending_since = case when added > 0 then null else pending_since end,
         next_seq = first_seq + added,
         window_from_seq = window_from,
         last_message_at = case when added > 0 then clock_timestamp() else last_message_at end
@@ -150,16 +153,44 @@ begin
 end
 $$;
 
+-- Why an input does not fit what the conversation waits for; null when it does.
+-- A request that nobody answered for approval_ttl_ms is given up: any input may follow it.
+create function remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb)
+returns jsonb
+language plpgsql
+as $$
+declare
+    answers text[] := array(
+        select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')) order by 1);
+    waits boolean := p_conv.pending_message_id is not null and p_conv.pending_since
+        > clock_timestamp() - (p ->> 'approval_ttl_ms')::bigint * interval '1 millisecond';
+begin
+    if answers <> '{}' then
+        if not waits or answers <> array(select unnest(p_conv.pending_call_ids) order by 1) then
+            return jsonb_build_object('outcome', 'unasked', 'call_ids',
+                case when waits then to_jsonb(p_conv.pending_call_ids) else '[]' end);
+        end if;
+    elsif waits then
+        return jsonb_build_object('outcome', 'pending',
+            'message_id', p_conv.pending_message_id, 'call_ids', p_conv.pending_call_ids);
+    end if;
+    return null;
+end
+$$;
+
 -- Stores a run with its input and, unless it is queued, claims the conversation for it.
 --
 -- p: org_id, agent_id, conversation_id (null: the agent's default), queued, lease_token,
---    lease_ms, run {id, options, input, background, idempotency_key, request_hash, metadata}
+--    lease_ms, answers (ids of the tool calls that the input answers), approval_ttl_ms,
+--    run {id, options, input, background, idempotency_key, request_hash, metadata}
 -- returns outcome:
 --    ok        state          stored and claimed
 --    queued    run_id         stored, waits for its turn
 --    exists    run_id         this idempotency key was used for the same request
 --    mismatch  run_id         ... for another request; nothing stored
 --    busy      conversation_id, run_id, hanging   another run is not finished; nothing stored
+--    pending   message_id, call_ids   calls wait for an approval, and this is not one
+--    unasked   call_ids       an answer, but not to the calls that wait (none, or these)
 --    not_found kind, id       nothing stored
 create function remanence.run_start_v1(p jsonb) returns jsonb
 language plpgsql
@@ -168,6 +199,7 @@ declare
     conv remanence.conversations;
     run remanence.runs;
     asked jsonb := p -> 'run';
+    refusal jsonb;
     held boolean;
 begin
     perform remanence.enter_org(p ->> 'org_id');
@@ -205,6 +237,10 @@ begin
     if found and not (p ->> 'queued')::boolean then
         return jsonb_build_object(
             'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id, 'hanging', not held);
+    end if;
+    refusal := remanence.approval_refusal_v1(conv, p);
+    if refusal is not null then
+        return refusal;
     end if;
     insert into remanence.runs (
         id, org_id, agent_id, conversation_id, ord, status, background, options, input,

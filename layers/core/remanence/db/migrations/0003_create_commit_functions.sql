@@ -143,7 +143,8 @@ $$;
 --    known_blocks {id: version} as they will be after this commit,
 --    step {row of steps}, messages [row ...], blocks {edited, created, detached},
 --    passages [...], new_archive_id, eviction | null, anchor, window_tokens,
---    finish | null {status, stop_reason, error, ttft_ns}
+--    finish | null {status, stop_reason, error, ttft_ns},
+--    pending | null {message_id, call_ids}: calls that wait for an approval
 -- returns outcome:
 --    ok        next_seq, cancel_requested, more (another run waits), committed_at;
 --              agent, tools, blocks, counts when others changed them meanwhile
@@ -240,9 +241,13 @@ begin
     update remanence.conversations
     set next_seq = next_seq + added,
         anchor = coalesce(nullif(p -> 'anchor', 'null'), anchor),
-        window_tokens = (p ->> 'window_tokens')::integer,
+        window_tokens = coalesce((p ->> 'window_tokens')::integer, window_tokens),
         last_message_at = moment,
         claims = 0,
+        pending_message_id = p -> 'pending' ->> 'message_id',
+        pending_call_ids = array(
+            select jsonb_array_elements_text(coalesce(p -> 'pending' -> 'call_ids', '[]'))),
+        pending_since = case when jsonb_typeof(p -> 'pending') = 'object' then moment end,
         lease_token = case when finish is null and not hands_over then lease_token end,
         lease_until = case when finish is null and not hands_over
             then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
@@ -366,6 +371,20 @@ begin
         if found then
             answer := answer || jsonb_build_object('id', run.id, 'status', run.status);
         end if;
+    end loop;
+    -- calls that wait for an approval are given up; the run that made them is over already
+    for run in
+        update remanence.conversations as conv
+        set pending_message_id = null, pending_call_ids = '{}', pending_since = null
+        from remanence.messages as message
+        join remanence.runs as asking on asking.id = message.run_id
+        where message.id = conv.pending_message_id
+            and conv.agent_id = coalesce(p ->> 'agent_id', conv.agent_id)
+            and conv.id = coalesce(p ->> 'conversation_id', conv.id)
+            and (p ->> 'run_ids' is null or p -> 'run_ids' ? asking.id)
+        returning asking.*
+    loop
+        answer := answer || jsonb_build_object('id', run.id, 'status', 'cancelled');
     end loop;
     return answer;
 end

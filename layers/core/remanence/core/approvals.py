@@ -1,0 +1,102 @@
+"""Tool calls that are not run at once: those a person approves, and those the caller runs.
+
+A reply with such a call is stored as a request, whole, and ends its run. The answer comes with a
+later run, from any process, days later if need be; then the calls that are still open are run
+before the model is asked again. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from remanence.core.exchange import Approval, Reply, ToolCall, ToolReturn
+from remanence.core.rules import needs_approval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from remanence.core.calls import Call
+    from remanence.core.rules import Allowed
+    from remanence.core.types import Message, State
+
+# The type of a tool that the caller of a run brings with it and runs itself.
+CLIENT_TOOL = "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCalls:
+    """Calls at the end of a window that have no return yet.
+
+    `reply` holds them as the model made them; `denied` says why a person refused one, by
+    tool_call_id.
+    """
+
+    reply: Reply
+    denied: dict[str, str]
+
+
+def with_client_tools(state: State) -> State:
+    """The state with the tools that the caller of its run brought; one of theirs hides ours."""
+    brought = state.run.options.client_tools
+    if not brought:
+        return state
+    names = {tool.name for tool in brought}
+    ours = tuple(tool for tool in state.tools if tool.name not in names)
+    return replace(
+        state, tools=(*ours, *(replace(tool, tool_type=CLIENT_TOOL) for tool in brought))
+    )
+
+
+def must_wait(state: State, calls: Sequence[Call], allowed: Allowed) -> bool:
+    """Whether any of these calls has to be answered by a person or by the caller first."""
+    return any(
+        call.tool is not None
+        and call.problem is None
+        and call.call.name in allowed.names
+        and (
+            call.tool.tool_type == CLIENT_TOOL
+            or needs_approval(state.agent.tool_rules, state.tools, call.call.name)
+        )
+        for call in calls
+    )
+
+
+def open_calls(window: Sequence[Message]) -> OpenCalls | None:
+    """The unanswered calls at the very end of a window; None when there are none.
+
+    Calls followed by anything but answers are not open: that turn has gone on without them.
+    """
+    answers: list[Message] = []
+    for message in reversed(window):
+        calls = [part for part in message.parts if isinstance(part, ToolCall)]
+        if calls:
+            return _still_open(calls, answers)
+        if message.role not in ("tool", "approval"):
+            return None
+        answers.append(message)
+    return None
+
+
+def _still_open(calls: Sequence[ToolCall], answers: Sequence[Message]) -> OpenCalls | None:
+    parts = [part for message in answers for part in message.parts]
+    returned = {part.tool_call_id for part in parts if isinstance(part, ToolReturn)}
+    left = tuple(call for call in calls if call.tool_call_id not in returned)
+    if not left:
+        return None
+    denied = {
+        part.tool_call_id: part.reason or "no reason given"
+        for part in parts
+        if isinstance(part, Approval) and not part.approve
+    }
+    return OpenCalls(reply=Reply(parts=left, finish="tool_calls"), denied=denied)
+
+
+def refused(calls: Sequence[Call], opened: OpenCalls) -> tuple[Call, ...]:
+    """The calls, those that were denied carrying that as their problem."""
+    return tuple(
+        replace(call, problem=f"The user denied this call ({reason}). Do not try it again unasked.")
+        if (reason := opened.denied.get(call.call.tool_call_id))
+        else call
+        for call in calls
+    )

@@ -1,0 +1,25 @@
+-- load_run_progress: what a run has said after a place in its conversation, and where it stands.
+-- takes:   run_id text, after_seq bigint
+-- returns: 1 row: run jsonb, messages jsonb [row ...], usage jsonb | 0 rows without such a run
+-- uses:    runs_pkey, messages_run_idx, steps_no_unique
+select
+    to_jsonb(run) - 'input' as run,
+    (
+        select coalesce(jsonb_agg(to_jsonb(message) - 'lexemes' order by message.seq), '[]')
+        from remanence.messages as message
+        where message.run_id = run.id and message.step_id is not null
+            and message.seq > %(after_seq)s::bigint
+    ) as messages,
+    (
+        select jsonb_build_object(
+            'steps', count(*),
+            'prompt_tokens', coalesce(sum(step.prompt_tokens), 0),
+            'completion_tokens', coalesce(sum(step.completion_tokens), 0),
+            'cached_input_tokens', coalesce(sum(step.cached_input_tokens), 0),
+            'cache_write_tokens', coalesce(sum(step.cache_write_tokens), 0),
+            'reasoning_tokens', coalesce(sum(step.reasoning_tokens), 0))
+        from remanence.steps as step
+        where step.run_id = run.id
+    ) as usage
+from remanence.runs as run
+where run.id = %(run_id)s::text

@@ -1,0 +1,141 @@
+"""Asking the model: with what fits, streamed, and stopped when nobody wants the answer any more.
+
+Path: engine.step.take_step -> ask -> core.plan / llm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from remanence.core.events import Streamed
+from remanence.core.exchange import Reply, ToolCallDelta
+from remanence.core.plan import Plan, plan_step
+from remanence.core.tokens import anchor_from_overflow
+from remanence.errors import ProviderBadReply, ProviderTooLong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from remanence.core.calls import Clock
+    from remanence.core.events import Event
+    from remanence.core.exchange import Delta
+    from remanence.core.step import StepIds
+    from remanence.core.types import State
+    from remanence.engine.deps import EngineDeps
+
+# How often a step asks again with a smaller window after a provider said "too long".
+OVERFLOW_TRIES = 3
+SHRINK = 0.7
+# How often a step that streams looks whether its run was cancelled, in seconds: a model call that
+# is shorter costs no round trip for it.
+CANCEL_LOOK_S = 1.0
+
+
+class StopAsked(Exception):
+    """Ends a model call that nobody wants any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a step is taken.
+
+    Args:
+        stream: yield fragments of the reply as they arrive.
+        deadline: seconds of `time.monotonic`; the model call and its tools end by then.
+        go_on: asked at the commit: will this worker take the next step too? If not, the lease is
+            given back with the commit, so that whoever is rung for need not wait for its end.
+    """
+
+    stream: bool
+    deadline: float
+    go_on: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the model call of a step came to. Times in nanoseconds."""
+
+    plan: Plan
+    reply: Reply
+    llm_ns: int
+    ttft_ns: int | None
+
+
+def ask(
+    deps: EngineDeps, state: State, ids: StepIds, clock: Clock, terms: Terms
+) -> Generator[Event, None, Answer]:
+    """Call the model; when it says the prompt is too long, believe it and ask with less.
+
+    Raises:
+        ContextOverflow: what is always in the context leaves no room for a conversation.
+        ProviderError: one of its kinds.
+        StopAsked: the run was cancelled meanwhile.
+    """
+    shrink = 1.0
+    for _ in range(OVERFLOW_TRIES):
+        plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"), shrink=shrink)
+        try:
+            return (yield from _call(deps, plan, ids, terms))
+        except ProviderTooLong:
+            state = _chastened(state, plan)
+            shrink *= SHRINK
+    plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"), shrink=shrink)
+    return (yield from _call(deps, plan, ids, terms))
+
+
+def _chastened(state: State, plan: Plan) -> State:
+    """The state with an anchor that takes the provider's word for the size of its window."""
+    anchor = anchor_from_overflow(
+        state.conversation.anchor,
+        window=state.agent.context_window_limit,
+        estimate=plan.context.estimate_tokens,
+    )
+    return replace(state, conversation=replace(state.conversation, anchor=anchor))
+
+
+def _call(
+    deps: EngineDeps, plan: Plan, ids: StepIds, terms: Terms
+) -> Generator[Event, None, Answer]:
+    began = deps.monotonic_ns()
+    ttft_ns: int | None = None
+    reply: Reply | None = None
+    place = _Place()
+    look_at = deps.monotonic() + CANCEL_LOOK_S
+    # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
+    for item in deps.models.call(plan.context.request, stream=True, deadline=terms.deadline):
+        if ttft_ns is None:
+            ttft_ns = deps.monotonic_ns() - began
+        if isinstance(item, Reply):
+            reply = item
+        elif terms.stream:
+            yield Streamed(
+                step_id=ids.step_id,
+                message_id=ids.message_id,
+                part_index=place.of(item),
+                delta=item,
+            )
+        if deps.monotonic() >= look_at:
+            look_at = deps.monotonic() + CANCEL_LOOK_S
+            if deps.store.is_cancelled(plan.state.org_id, plan.state.run.id):
+                raise StopAsked
+    if reply is None or not reply.parts:
+        raise ProviderBadReply("the model answered with neither text nor a tool call")
+    return Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)
+
+
+class _Place:
+    """Counts the parts of a streamed message: a new part begins where the kind or call changes."""
+
+    def __init__(self) -> None:
+        self._index = -1
+        self._current: tuple[type[Delta], str] | None = None
+
+    def of(self, delta: Delta) -> int:
+        """The index of the part this fragment belongs to."""
+        call_id = delta.tool_call_id if isinstance(delta, ToolCallDelta) else ""
+        key = (type(delta), call_id)
+        if key != self._current:
+            self._index += 1
+            self._current = key
+        return self._index
