@@ -12,6 +12,8 @@ from letta_client import NotFoundError, UnprocessableEntityError
 from support.server import MODEL, new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from letta_client import Letta
     from letta_client.types import AgentState
     from support.server import Server
@@ -20,8 +22,9 @@ NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def client(server: Server) -> Letta:
-    return server.client()
+def client(server: Server) -> Generator[Letta]:
+    with server.client() as client:
+        yield client
 
 
 @pytest.fixture

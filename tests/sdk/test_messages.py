@@ -14,6 +14,8 @@ from letta_client import APIStatusError, ConflictError, NotFoundError, Unprocess
 from support.server import MODEL, new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from letta_client import Letta
     from letta_client.types import AgentState
     from support.server import Server
@@ -23,8 +25,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
 
 @pytest.fixture
-def client(server: Server) -> Letta:
-    return server.client()
+def client(server: Server) -> Generator[Letta]:
+    with server.client() as client:
+        yield client
 
 
 @pytest.fixture
@@ -177,9 +180,9 @@ def test_create_with_what_is_not_served_yet_says_so_once(
     [("rate_limit", 429), ("key", 401), ("rejected", 400), ("timeout", 504), ("quota", 402)],
 )
 def test_create_whose_model_fails_answers_with_its_status_and_is_not_sent_again(
-    server: Server, agent: AgentState, kind: str, status: int
+    client: Letta, agent: AgentState, kind: str, status: int
 ) -> None:
-    patient = server.client().with_options(max_retries=2)
+    patient = client.with_options(max_retries=2)
 
     with pytest.raises(APIStatusError) as failure:
         patient.agents.messages.create(agent.id, messages=said(f"x [[script: error {kind}]]"))
@@ -442,13 +445,13 @@ def test_reset_without_an_sdk_answers_with_the_agent(server: Server, agent: Agen
 
 
 def test_two_messages_at_once_are_both_answered_or_one_is_refused(
-    server: Server, agent: AgentState
+    client: Letta, agent: AgentState
 ) -> None:
     answers: list[str] = []
 
     def send(text: str) -> None:
         try:
-            server.client().agents.messages.create(agent.id, input=f"{text} [[script: say ok]]")
+            client.agents.messages.create(agent.id, input=f"{text} [[script: say ok]]")
             answers.append("ok")
         except ConflictError:
             answers.append("busy")
@@ -459,6 +462,6 @@ def test_two_messages_at_once_are_both_answered_or_one_is_refused(
     for thread in threads:
         thread.join()
 
-    history = kinds(server.client().agents.messages.list(agent.id).items)
+    history = kinds(client.agents.messages.list(agent.id).items)
     assert history == ["user_message", "assistant_message"] * answers.count("ok")
     assert answers.count("ok") >= 1

@@ -10,6 +10,8 @@ from letta_client import APIStatusError, NotFoundError, UnprocessableEntityError
 from support.server import MODEL, new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from letta_client import Letta
     from letta_client.types import AgentState
     from support.server import Server
@@ -18,8 +20,9 @@ SEARCH = 'call conversation_search {"query": "tea"}'
 
 
 @pytest.fixture
-def client(server: Server) -> Letta:
-    return server.client()
+def client(server: Server) -> Generator[Letta]:
+    with server.client() as client:
+        yield client
 
 
 @pytest.fixture

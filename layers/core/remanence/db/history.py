@@ -7,12 +7,13 @@ empty page costs a second one, to tell "nothing" from "no such thing".
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from remanence.db.catalog_rows import prompt_state_from_row
 from remanence.db.paging import list_page
 from remanence.db.record_rows import run_record_from_row, step_record_from_row
-from remanence.db.rows import message_from_row, usage_from_row
+from remanence.db.rows import message_from_row, summary_from_row, usage_from_row
 from remanence.errors import AgentBusy, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from remanence.core.exchange import Usage
     from remanence.core.ids import OrgId
     from remanence.core.records import RunRecord, StepRecord
-    from remanence.core.types import Message
+    from remanence.core.types import Message, State
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
@@ -133,6 +134,23 @@ class History:
                 raise AgentBusy(answer["conversation_id"], answer["run_id"])
             case _:
                 raise NotFound(answer["kind"], answer["id"])
+
+    def load_context_state(self, org_id: OrgId, agent_id: str) -> State:
+        """What the next step of an agent's default conversation would be compiled from.
+
+        Its run is none that exists: it is for looking at, not for stepping.
+
+        Raises:
+            NotFound: no such agent.
+        """
+        row = self._queries.one("load_context_state", org_id, agent_id=agent_id)
+        if row is None:
+            raise NotFound("agent", agent_id)
+        return replace(
+            prompt_state_from_row(org_id, row),
+            window=tuple(message_from_row(message) for message in row["window"]),
+            summaries=tuple(summary_from_row(summary) for summary in row["summaries"]),
+        )
 
     def list_run_messages(
         self, org_id: OrgId, run_id: str, page: Page, *, speech_tool: str | None

@@ -1,0 +1,22 @@
+-- load_context_state: what the next step of an agent's default conversation would be compiled from.
+-- takes:   agent_id text
+-- returns: 0..1 row: view jsonb {agent, blocks, tools}, conversation jsonb {row}, counts jsonb,
+--          summaries jsonb [row], window jsonb [row of messages]
+-- uses:    agents_pkey, conversations_default_idx, passages_archive_created_idx,
+--          summaries_roots_idx, messages_pkey
+select remanence.agent_view_v1(agent.id, '{blocks,tools}') as view,
+    to_jsonb(conv) as conversation,
+    remanence.memory_counts_v1(agent.id, conv.window_from_seq) as counts,
+    (
+        select coalesce(jsonb_agg(to_jsonb(summary) order by summary.from_seq), '[]')
+        from remanence.summaries as summary
+        where summary.conversation_id = conv.id and summary.parent_id is null
+    ) as summaries,
+    (
+        select coalesce(jsonb_agg(to_jsonb(msg) - 'lexemes' order by msg.seq), '[]')
+        from remanence.messages as msg
+        where msg.conversation_id = conv.id and msg.seq >= conv.window_from_seq
+    ) as "window"
+from remanence.agents as agent
+join remanence.conversations as conv on conv.agent_id = agent.id and conv.is_default
+where agent.id = %(agent_id)s::text and agent.org_id = remanence.current_org()
