@@ -24,6 +24,8 @@ from remanence.db.paging import Page
 
 router = APIRouter(tags=["agents"])
 
+# Seconds in which providers say what they offer.
+_LIST_S = 5.0
 _SORTABLE = ("created_at", "updated_at", "last_run_completion")
 
 
@@ -35,11 +37,18 @@ def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
         new_id=deps.new_id,
         now=deps.now(),
         window_of=deps.models.context_window,
-        default_model=deps.default_model,
+        default_model=deps.default_model or (None if body.names_a_model else _first_model(call)),
         default_embedding=deps.default_embedding,
         tool_names=_names_of_tools(body, call),
     )
     return agent_to_wire(deps.catalog.agents.create_agent(call.org_id, body.to_new(making)))
+
+
+def _first_model(call: Call) -> str | None:
+    """What a deployment without a default offers first, as a server of local models does."""
+    deps = call.deps
+    offered = deps.models.list_models(deadline=deps.monotonic() + _LIST_S)
+    return offered[0].handle if offered else None
 
 
 class AgentQuery(BaseModel):

@@ -72,6 +72,11 @@ class CreateAgent(AgentFields):
     template: bool | None = Field(default=None, description="Stored, not used.")
     from_template: str | None = Field(default=None, description="Not served yet.")
 
+    @property
+    def names_a_model(self) -> bool:
+        """Whether the caller says which model, in either form."""
+        return self.model is not None or self.llm_config is not None
+
     def to_new(self, making: Making) -> NewAgent:
         """The agent to be made.
 
@@ -103,11 +108,11 @@ class CreateAgent(AgentFields):
         return tuple(dict.fromkeys((*base, *(self.tools or ()))))
 
     def _with_default_model(self, making: Making) -> "CreateAgent":
-        if self.model is not None or self.llm_config is not None:
+        if self.names_a_model:
             return self
         if making.default_model is None:
             raise InvalidRequest(
-                "model is required (provider/model): this server has no default", field="model"
+                "model is required (provider/model): no provider offers one now", field="model"
             )
         return self.model_copy(update={"model": making.default_model})
 
