@@ -6,7 +6,15 @@ from pydantic import TypeAdapter
 
 from remanence.api.wire.messages import View, to_wire
 from remanence.api.wire.speech import Speech
-from remanence.core.exchange import Image, Part, Reasoning, Text, ToolCall, ToolReturn
+from remanence.core.exchange import (
+    Approval,
+    Image,
+    Reasoning,
+    StoredPart,
+    Text,
+    ToolCall,
+    ToolReturn,
+)
 from remanence.core.types import Message, MessageRole
 
 MESSAGE_ID = "message-75db1e9c-c728-479c-b12d-07ef33b74c5f"
@@ -17,7 +25,7 @@ COMMON = {
 }  # fmt: skip
 
 
-def a_message(role: MessageRole, *parts: Part, **values: object) -> Message:
+def a_message(role: MessageRole, *parts: StoredPart, **values: object) -> Message:
     created_at = datetime(2026, 11, 22, 7, 19, 17, 193037, tzinfo=UTC)
     return Message(
         **{"id": MESSAGE_ID, "role": role, "parts": parts, "created_at": created_at, **values}
@@ -192,6 +200,40 @@ def test_system_summary_and_approval_messages_have_their_own_types() -> None:
     assert request["message_type"] == "approval_request_message"
     assert request["otid"] == request["id"]
     assert request["tool_call"] == request["tool_calls"][0]
+
+
+def test_approval_request_holds_all_calls_after_what_was_said() -> None:
+    wires = to_wire(
+        a_message(
+            "approval",
+            Text(text="May I?"),
+            ToolCall(tool_call_id="c1", name="pay", arguments="{}"),
+            ToolCall(tool_call_id="c2", name="look", arguments="{}"),
+        ),
+        View(),
+    )
+
+    assert [wire["message_type"] for wire in wires] == [
+        "assistant_message",
+        "approval_request_message",
+    ]
+    assert [call["name"] for call in wires[1]["tool_calls"]] == ["pay", "look"]
+
+
+def test_approval_response_keeps_every_answer() -> None:
+    denied = Approval(tool_call_id="c1", approve=False, reason="too dear")
+    ran = ToolReturn(tool_call_id="c2", name="look", text="a cat")
+
+    one = only(a_message("approval", denied))
+    two = only(a_message("approval", denied, ran))
+
+    answer = {"type": "approval", "tool_call_id": "c1", "approve": False, "reason": "too dear"}
+    assert one["message_type"] == "approval_response_message"
+    assert (one["approve"], one["reason"], one["approvals"]) == (False, "too dear", [answer])
+    assert two["approve"] is None
+    assert two["approvals"][0] == answer
+    assert two["approvals"][1]["type"] == "tool"
+    assert two["approvals"][1]["tool_return"] == "a cat"
 
 
 def test_view_with_message_types_leaves_out_the_others() -> None:

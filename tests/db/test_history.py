@@ -11,7 +11,7 @@ from support.past import START, Past, new_id
 
 from remanence.api.wire.messages import View, to_wire
 from remanence.api.wire.speech import Speech
-from remanence.core.exchange import Reasoning, Text, ToolCall, ToolReturn
+from remanence.core.exchange import Approval, Reasoning, Text, ToolCall, ToolReturn
 from remanence.core.ids import DEFAULT_ORG_ID, OrgId
 from remanence.core.types import Message
 from remanence.db.connect import OneConnection
@@ -142,6 +142,15 @@ PARTS = {
     ),
 }
 PARTS["system"] = PARTS["summary"] = PARTS["user"]
+PARTS["approval"] = st.lists(
+    st.builds(Approval, tool_call_id=st.just("c"), approve=st.booleans())
+    | st.builds(ToolReturn, tool_call_id=st.just("c"), name=st.just("look"), text=st.just("x")),
+    min_size=1,
+    max_size=2,
+) | st.tuples(
+    st.builds(Text, text=st.just("x")),
+    st.builds(ToolCall, tool_call_id=st.just("c"), name=st.just("look"), arguments=st.just("{}")),
+)
 
 
 @given(data=st.data(), role=st.sampled_from(sorted(PARTS)), speaks=st.booleans())

@@ -210,28 +210,33 @@ def test_create_after_a_failure_works(client: Letta, agent: AgentState) -> None:
     ]
 
 
-def test_the_same_idempotency_key_is_the_same_request(client: Letta, agent: AgentState) -> None:
+def test_the_same_idempotency_key_is_the_same_run(client: Letta, agent: AgentState) -> None:
     key = {"Idempotency-Key": uuid.uuid4().hex}
-    client.agents.messages.create(agent.id, input="once", extra_headers=key)
 
-    with pytest.raises(ConflictError, match="run-"):
-        client.agents.messages.create(agent.id, input="once", extra_headers=key)
+    first = client.agents.messages.create(agent.id, input="once", extra_headers=key)
+    again = client.agents.messages.create(agent.id, input="once", extra_headers=key)
+
+    assert [message.to_dict() for message in again.messages] == [
+        message.to_dict() for message in first.messages
+    ]
+    assert again.usage.total_tokens == first.usage.total_tokens
     with pytest.raises(UnprocessableEntityError):
         client.agents.messages.create(agent.id, input="another", extra_headers=key)
-
     assert kinds(client.agents.messages.list(agent.id).items) == [
         "user_message",
         "assistant_message",
     ]
 
 
-def test_the_same_otid_is_the_same_request(client: Letta, agent: AgentState) -> None:
+def test_the_same_otid_is_the_same_run_streamed_or_not(client: Letta, agent: AgentState) -> None:
     message: Any = {"role": "user", "content": "once", "otid": uuid.uuid4().hex}
-    client.agents.messages.create(agent.id, messages=[message])
 
-    with pytest.raises(ConflictError):
-        list(client.agents.messages.stream(agent.id, messages=[message], stream_tokens=True))
+    first = client.agents.messages.create(agent.id, messages=[message])
+    again = list(client.agents.messages.stream(agent.id, messages=[message], stream_tokens=True))
 
+    assert kinds(again) == ["ping", "assistant_message", "stop_reason", "usage_statistics"]
+    assert again[1].id == first.messages[0].id
+    assert again[1].content == first.messages[0].content
     assert client.agents.messages.list(agent.id).items[0].otid == message["otid"]
 
 

@@ -20,7 +20,7 @@ from remanence.db.rows import part_to_row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remanence.core.exchange import Part
+    from remanence.core.exchange import StoredPart
 
 START = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 
@@ -80,7 +80,7 @@ class Past:
         self,
         thread: Thread,
         role: str,
-        *parts: Part | str,
+        *parts: StoredPart | str,
         at: datetime | None = None,
         run_id: str | None = None,
         step_id: str | None = None,

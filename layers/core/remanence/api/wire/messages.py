@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from remanence.api.wire.speech import Speech
-from remanence.core.exchange import Image, Part, Reasoning, Text, ToolCall, ToolReturn
+from remanence.core.exchange import (
+    Approval,
+    Image,
+    Reasoning,
+    StoredPart,
+    Text,
+    ToolCall,
+    ToolReturn,
+)
 from remanence.core.ids import part_otid
 from remanence.core.types import Message
 
@@ -49,7 +57,7 @@ def _wires(message: Message, speech: Speech) -> list[WireMessage]:
         case "summary":
             return [_summary_message(message)]
         case "approval":
-            return [_approval_request(message)]
+            return _approval(message, speech)
         case "assistant":
             return [
                 assistant_part(part, head_of(message, index), speech)
@@ -116,7 +124,7 @@ def head_of(message: Message, index: int = 0) -> Head:
     )
 
 
-def assistant_part(part: Part, head: Head, speech: Speech) -> WireMessage:
+def assistant_part(part: StoredPart, head: Head, speech: Speech) -> WireMessage:
     """One part of what a model said."""
     match part:
         case Text():
@@ -129,11 +137,11 @@ def assistant_part(part: Part, head: Head, speech: Speech) -> WireMessage:
                 return head.wire("assistant_message") | {"content": said}
             call = _call(part)
             return head.wire("tool_call_message") | {"tool_call": call, "tool_calls": [call]}
-        case Image() | ToolReturn():
+        case Image() | ToolReturn() | Approval():
             raise ValueError(f"message {head.id!r}: {type(part).__name__} said by an assistant")
 
 
-def is_spoken_return(part: Part, speech: Speech) -> bool:
+def is_spoken_return(part: StoredPart, speech: Speech) -> bool:
     """Whether this only says that speech was delivered, which clients do not want to see."""
     return isinstance(part, ToolReturn) and part.status == "success" and speech.is_spoken(part.name)
 
@@ -147,7 +155,7 @@ def _user_message(message: Message) -> WireMessage:
     return head_of(message).wire("user_message") | {"content": content}
 
 
-def _content_part(part: Part, message: Message) -> dict[str, Any]:
+def _content_part(part: StoredPart, message: Message) -> dict[str, Any]:
     match part:
         case Text():
             return {"type": "text", "text": part.text, "signature": None}
@@ -161,7 +169,7 @@ def _content_part(part: Part, message: Message) -> dict[str, Any]:
                 "detail": part.detail,
             }
             return {"type": "image", "source": source}
-        case Reasoning() | ToolCall() | ToolReturn():
+        case Reasoning() | ToolCall() | ToolReturn() | Approval():
             raise ValueError(f"message {message.id!r}: {type(part).__name__} said by a user")
 
 
@@ -204,20 +212,14 @@ def _call(part: ToolCall) -> dict[str, Any]:
     }
 
 
-def _only_return(part: Part) -> ToolReturn:
+def _only_return(part: StoredPart) -> ToolReturn:
     if not isinstance(part, ToolReturn):
         raise ValueError(f"a tool message holds only tool returns, not {type(part).__name__}")  # noqa: TRY004  # of stored data, not an argument
     return part
 
 
 def _tool_return_message(part: ToolReturn, head: Head) -> WireMessage:
-    returned: dict[str, Any] = {
-        "tool_return": part.text,
-        "status": part.status,
-        "tool_call_id": part.tool_call_id,
-        "stdout": list(part.stdout) or None,
-        "stderr": list(part.stderr) or None,
-    }
+    returned = _returned(part)
     return (
         head.wire("tool_return_message")
         | {"name": part.name}
@@ -226,10 +228,55 @@ def _tool_return_message(part: ToolReturn, head: Head) -> WireMessage:
     )
 
 
-def _approval_request(message: Message) -> WireMessage:
-    """All calls that wait for an answer, in one message whose otid is its id."""
+def _returned(part: ToolReturn) -> dict[str, Any]:
+    return {
+        "tool_return": part.text,
+        "status": part.status,
+        "tool_call_id": part.tool_call_id,
+        "stdout": list(part.stdout) or None,
+        "stderr": list(part.stderr) or None,
+    }
+
+
+def _approval(message: Message, speech: Speech) -> list[WireMessage]:
+    """A reply whose calls wait for an answer, or that answer.
+
+    The calls of a reply are one message, whose otid is its id: they are answered together.
+    """
     calls = [_call(part) for part in message.parts if isinstance(part, ToolCall)]
-    if not calls or len(calls) != len(message.parts):
-        raise ValueError(f"message {message.id!r}: an approval request holds only tool calls")
-    wire = head_of(message).wire("approval_request_message") | {"otid": message.id}
-    return wire | {"tool_call": calls[0], "tool_calls": calls}
+    if not calls:
+        return [_approval_response(message)]
+    shown = [
+        assistant_part(part, head_of(message, index), speech)
+        for index, part in enumerate(message.parts)
+        if not isinstance(part, ToolCall)
+    ]
+    request = head_of(message).wire("approval_request_message")
+    waiting = {"otid": message.id, "tool_call": calls[0], "tool_calls": calls}
+    return [*shown, request | waiting]
+
+
+def _approval_response(message: Message) -> WireMessage:
+    answers = [_answer(part, message) for part in message.parts]
+    only = answers[0] if len(answers) == 1 else {}
+    return head_of(message).wire("approval_response_message") | {
+        "approvals": answers,
+        "approve": only.get("approve"),
+        "approval_request_id": None,
+        "reason": only.get("reason"),
+    }
+
+
+def _answer(part: StoredPart, message: Message) -> dict[str, Any]:
+    match part:
+        case Approval():
+            return {
+                "type": "approval",
+                "tool_call_id": part.tool_call_id,
+                "approve": part.approve,
+                "reason": part.reason,
+            }
+        case ToolReturn():
+            return {"type": "tool", **_returned(part)}
+        case Text() | Image() | Reasoning() | ToolCall():
+            raise ValueError(f"message {message.id!r}: {type(part).__name__} in an answer to calls")

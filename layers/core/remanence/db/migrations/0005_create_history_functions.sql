@@ -3,32 +3,35 @@
 -- Tags that a caller gave a step together with its feedback.
 alter table remanence.steps add column tags text[] not null default '{}';
 
--- The types of the wire messages that a stored message becomes, in the order of its parts; empty
--- when it becomes none. p_speech_tool is the tool whose calls are shown as assistant messages and
--- whose successful returns are not shown; null: no tool is. A page of a list must not be empty
--- while more follows (the SDKs stop there), so filters by type work before the limit, here. The
--- same as api/wire/messages.py, which a test compares it with.
+-- The types of the wire messages that a stored message becomes, one per part in the order of the
+-- parts (the calls of an approval request are one message all the same); empty when it becomes
+-- none. p_speech_tool is the tool whose calls are shown as assistant messages and whose successful
+-- returns are not shown; null: no tool is. A page of a list must not be empty while more follows
+-- (the SDKs stop there), so filters by type work before the limit, here. The same as
+-- api/wire/messages.py, which a test compares it with.
 create function remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text)
 returns text[]
 language sql immutable parallel safe
 as $$
-    select case role
-        when 'assistant' then array(
+    select case
+        when role = 'approval' and not parts @> '[{"type": "tool_call"}]'
+            then array['approval_response_message']
+        when role in ('assistant', 'approval') then array(
             select case
                 when part ->> 'type' = 'text' then 'assistant_message'
                 when part ->> 'type' = 'reasoning' and part ? 'redacted'
                     then 'hidden_reasoning_message'
                 when part ->> 'type' = 'reasoning' then 'reasoning_message'
+                when role = 'approval' then 'approval_request_message'
                 when part ->> 'name' = p_speech_tool then 'assistant_message'
                 else 'tool_call_message' end
             from jsonb_array_elements(parts) with ordinality as items (part, place)
             order by place)
-        when 'tool' then array(
+        when role = 'tool' then array(
             select 'tool_return_message'
             from jsonb_array_elements(parts) as part
             where part ->> 'name' is distinct from p_speech_tool
                 or part ->> 'status' = 'error')
-        when 'approval' then array['approval_request_message']
         else array[role || '_message']
     end
 $$;
