@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.process import free_port, launched, run_cli, serving
+from support.process import Server, free_port, launched, run_cli, serving
 
 from remanence.local.locks import is_locked
 
@@ -53,10 +55,50 @@ def test_dev_answers_and_a_signal_ends_it_in_order(home: Path, tmp_path: Path) -
 
 def test_dev_is_ended_by_ctrl_c_and_starts_again_with_its_data(home: Path, tmp_path: Path) -> None:
     with serving("dev", tmp_path / "log", REMANENCE_HOME=home) as server:
+        agent = server.post("/v1/agents/", {"name": "mira"})
         assert server.stop(signal.SIGINT) == 0
 
-    with serving("dev", tmp_path / "again", REMANENCE_HOME=home):
+    with serving("dev", tmp_path / "again", REMANENCE_HOME=home) as server:
         assert "Applied" not in (tmp_path / "again").read_text()
+        assert server.get(f"/v1/agents/{agent['id']}")["name"] == "mira"
+
+
+@pytest.mark.parametrize("in_a_hurry", [False, True])
+def test_dev_ends_although_a_request_waits_for_a_model(
+    home: Path, tmp_path: Path, *, in_a_hurry: bool
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent_model,
+        serving(
+            "dev",
+            tmp_path / "log",
+            REMANENCE_HOME=home,
+            OPENAI_API_KEY="none",
+            OPENAI_BASE_URL=f"http://127.0.0.1:{silent_model.getsockname()[1]}/v1",
+        ) as server,
+    ):
+        agent = server.post("/v1/agents/", {"model": "openai/gpt-4.1-mini"})
+        message = {"messages": [{"role": "user", "content": "Are you there?"}]}
+        path = f"/v1/agents/{agent['id']}/messages"
+        waiting = threading.Thread(target=ask_in_vain, args=(server, path, message))
+        waiting.start()
+        silent_model.settimeout(20)
+        silent_model.accept()  # the model was called, and will never answer
+
+        started = time.monotonic()
+        if in_a_hurry:
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert server.stop(signal.SIGINT) == 0
+
+        assert time.monotonic() - started < (4 if in_a_hurry else 12)
+        waiting.join()
+    assert not database_runs(home)
+
+
+def ask_in_vain(server: Server, path: str, message: object) -> None:
+    with suppress(OSError, http.client.HTTPException, AssertionError):
+        server.post(path, message)
 
 
 def test_dev_a_second_time_says_that_it_runs(home: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -64,14 +65,22 @@ class Server:
         """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str) -> str:
-        """The body of a GET."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+    def get(self, path: str) -> Any:
+        """The JSON of a GET."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: object) -> Any:
+        """The JSON of a POST."""
+        return self._ask("POST", path, json.dumps(body))
+
+    def _ask(self, method: str, path: str, body: str | None) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            assert answer.status == 200, answer.status
-            return str(answer.read(), "utf-8")
+            content = answer.read()
+            assert answer.status == 200, (answer.status, content)
+            return json.loads(content)
         finally:
             connection.close()
 

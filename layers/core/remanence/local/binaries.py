@@ -87,7 +87,8 @@ def find_binaries(pg_bin: str, identity: Identity) -> Path:
         directory = _copy_for_everybody(directory)
         problem = _why_not_runnable(directory, identity)
     if problem:
-        raise StoreUnavailable(f"{directory / 'postgres'} does not run here: {problem}")
+        who = f" as user id {identity.uid} (Postgres refuses root)" if identity.is_other else ""
+        raise StoreUnavailable(f"{directory / 'postgres'} does not run here{who}: {problem}")
     return directory
 
 

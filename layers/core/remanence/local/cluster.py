@@ -131,9 +131,10 @@ class Cluster:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         identity = identity_for(self.data)
+        program = find_binaries(self.pg_bin, identity) / "initdb"
         identity.give(draft)
         with _data_argument(draft, identity) as (argument, descriptors):
-            self._run_initdb(argument, descriptors, identity)
+            self._run_initdb(program, argument, descriptors, identity)
         draft.rename(self.data)
 
     def spawn(self, port: int, lock: int) -> subprocess.Popen[bytes]:
@@ -159,13 +160,15 @@ class Cluster:
                 extra_groups=identity.groups,
             )
 
-    def _run_initdb(self, data: str, descriptors: list[int], identity: Identity) -> None:
+    def _run_initdb(
+        self, program: Path, data: str, descriptors: list[int], identity: Identity
+    ) -> None:
         read, write = os.pipe()
         os.write(write, self.passwords[ADMIN].encode() + b"\n")
         os.close(write)
         identity.give(read)  # opening /dev/fd/N asks for the permission of the pipe's owner
         command = [
-            str(find_binaries(self.pg_bin, identity) / "initdb"),
+            str(program),
             *("-D", data, "-U", ADMIN, "-E", "UTF8", f"--locale={_LOCALE}"),
             *("--auth=scram-sha-256", f"--pwfile=/dev/fd/{read}", "--no-instructions"),
             *(["--no-sync"] if self.profile == "test" else []),

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,9 +71,8 @@ def run_dev(settings: Settings, env: Mapping[str, str]) -> int:
         pg_uri = settings.pg_uri or stack.enter_context(_embedded(home, env))
         if settings.pg_uri:
             _migrate(settings.pg_uri)
-        app = _app(settings, env, pg_uri)
-        _serve(app, listener, is_dev=True)
-    return 0
+        in_order = _serve(_app(settings, env, pg_uri), listener, is_dev=True)
+    return _leave(in_order=in_order)
 
 
 def run_server(settings: Settings, env: Mapping[str, str]) -> int:
@@ -90,8 +89,8 @@ def run_server(settings: Settings, env: Mapping[str, str]) -> int:
         stack.enter_context(_orderly_signals())
         listener = stack.enter_context(_bound(settings.host, settings.port))
         _migrate(settings.pg_uri)
-        _serve(_app(settings, env, settings.pg_uri), listener, is_dev=False)
-    return 0
+        in_order = _serve(_app(settings, env, settings.pg_uri), listener, is_dev=False)
+    return _leave(in_order=in_order)
 
 
 def report_migration(migration: Migration, seconds: float) -> None:
@@ -101,17 +100,13 @@ def report_migration(migration: Migration, seconds: float) -> None:
 
 @contextmanager
 def _orderly_signals() -> Generator[None]:
-    """Make the signals that ask to stop raise KeyboardInterrupt, and take that for a normal end.
+    """Make the signals that ask to stop raise KeyboardInterrupt, until cleaning up begins.
 
-    uvicorn handles them itself while it serves and raises them again afterwards; without a handler
-    of ours that would kill the process before the database is stopped. The process ends with this
-    block: what comes while it cleans up, and after, is ignored.
+    The process ends with this block: what comes while it cleans up, and after, is ignored.
     """
     _on_stop_signals(signal.default_int_handler)
     try:
         yield
-    except KeyboardInterrupt:
-        say("Stopped.")
     finally:
         _on_stop_signals(signal.SIG_IGN)
 
@@ -201,7 +196,12 @@ def _app(settings: Settings, env: Mapping[str, str], pg_uri: str) -> FastAPI:
     return serve_app(settings, env, pg_uri)
 
 
-def _serve(app: FastAPI, listener: socket.socket, *, is_dev: bool) -> None:
+def _serve(app: FastAPI, listener: socket.socket, *, is_dev: bool) -> bool:
+    """Serve until a signal comes; whether every request had its end within the grace.
+
+    uvicorn runs in a thread so that its end can be waited for with a limit: a request that waits
+    for a model cannot be interrupted from inside.
+    """
     host, port = listener.getsockname()[:2]
     server = uvicorn.Server(
         uvicorn.Config(
@@ -215,11 +215,39 @@ def _serve(app: FastAPI, listener: socket.socket, *, is_dev: bool) -> None:
     # From here on a request is answered: it waits in the socket until the app has started.
     with _port_errors(host, port):
         listener.listen(512)
+    ended = threading.Event()  # Thread.join, when a signal interrupts it, takes it for ended
+    threading.Thread(target=_run, args=(server, listener, ended), name="http", daemon=True).start()
     if is_dev:
         say_welcome(app, port)
     else:
         say(f"Serving on {host}:{port}")
     sys.stdout.flush()
-    server.run(sockets=[listener])
-    if not server.started:
-        raise AppError("the server could not start; see the lines above")
+    try:
+        ended.wait()
+    except KeyboardInterrupt:
+        say("Stopping ...")
+        server.should_exit = True
+        with suppress(KeyboardInterrupt):  # once more: somebody is in a hurry
+            ended.wait(_GRACE_S + 1)
+        return ended.is_set()
+    raise AppError("the server ended by itself; see the lines above")
+
+
+def _run(server: uvicorn.Server, listener: socket.socket, ended: threading.Event) -> None:
+    try:
+        server.run([listener])
+    finally:
+        ended.set()
+
+
+def _leave(*, in_order: bool) -> int:
+    """The end of the process: threads that are still in a request are not waited for.
+
+    What they were doing is not lost: it is stored before a model is called, and goes on at the
+    next start.
+    """
+    say("Stopped.")
+    if not in_order:
+        sys.stdout.flush()
+        os._exit(0)
+    return 0
