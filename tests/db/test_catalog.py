@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from support.agents import a_block, an_agent
 from support.pg_proxy import CountingProxy
 from support.world import new_id, value
 
-from remanence.core.exchange import ModelSettings
-from remanence.core.ids import DEFAULT_ORG_ID, AgentId, BlockId, OrgId
-from remanence.core.types import Agent, Block, CompactionSettings, ToolRule
+from remanence.core.ids import DEFAULT_ORG_ID, OrgId
+from remanence.core.types import Agent, Block, ToolRule
 from remanence.db.catalog import Catalog
 from remanence.db.catalog_agents import AgentChange, AgentFilter, AgentView, NewAgent
 from remanence.db.catalog_blocks import BlockFilter, BlockTarget
@@ -44,37 +43,6 @@ def catalog(proxy: CountingProxy) -> Generator[Catalog]:
     connections = OneConnection(proxy.uri)
     yield Catalog(Queries(connections))
     connections.close()
-
-
-def an_agent(**fields: Any) -> Agent:
-    now = datetime.now(UTC)
-    plain: dict[str, Any] = {
-        "id": AgentId(new_id("agent")),
-        "name": "tested",
-        "agent_type": "letta_v1_agent",
-        "system": "You remember.",
-        "model": "scripted/model",
-        "embedding": None,
-        "description": None,
-        "context_window_limit": 16_000,
-        "model_settings": ModelSettings(),
-        "compaction_settings": CompactionSettings(),
-        "tool_rules": (),
-        "tags": (),
-        "metadata": {},
-        "timezone": "UTC",
-        "message_buffer_autoclear": False,
-        "hidden": False,
-        "extras": {},
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
-    return Agent(**(plain | fields))
-
-
-def a_block(label: str, text: str = "", **fields: Any) -> Block:
-    return Block(id=BlockId(new_id("block")), label=label, value=text, limit=100, **fields)
 
 
 def a_new_agent(*blocks: Block, agent: Agent | None = None, **fields: Any) -> NewAgent:

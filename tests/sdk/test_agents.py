@@ -480,6 +480,12 @@ REFUSALS = [
     pytest.param(
         {"context_window_limit": 10_000_000}, UnprocessableEntityError, "tokens", id="window"
     ),
+    pytest.param(
+        {"description": "x", "tags": ["t" * 201]},
+        UnprocessableEntityError,
+        r"tags\[0\]",
+        id="long tag",
+    ),
     pytest.param({"timezone": "Mars/Olympus"}, UnprocessableEntityError, "timezone", id="zone"),
     pytest.param({"agent_type": "robot"}, UnprocessableEntityError, "agent_type", id="type"),
     pytest.param(
@@ -535,6 +541,16 @@ def test_update_that_is_refused_changes_nothing(
         client.agents.update(agent.id, name="changed", **fields)
 
     assert client.agents.retrieve(agent.id, include=RELATIONS) == agent
+
+
+def test_create_with_a_name_of_any_script_and_length(client: Letta) -> None:
+    longest = "漢" * 500
+
+    agent = an_sdk_agent(client, name=longest, tags=["漢" * 200])
+
+    assert client.agents.list(name=longest).items[0].id == agent.id
+    with pytest.raises(UnprocessableEntityError, match="name: "):
+        an_sdk_agent(client, name=longest + "x")
 
 
 def test_agents_that_are_unknown_or_malformed(client: Letta) -> None:

@@ -181,6 +181,8 @@ def test_block_list_is_oldest_first_and_pages(client: Letta) -> None:
     assert [b.id for b in client.blocks.list(tags=[tag], limit=2, order="desc")] == made[::-1]
     with pytest.raises(UnprocessableEntityError, match="before in the query: must look like"):
         client.blocks.list(before="block-1")
+    with pytest.raises(UnprocessableEntityError, match="connected_to_agents_count_gt"):
+        client.blocks.list(connected_to_agents_count_gt=2**31)
     unknown = new_id("block")
     with pytest.raises(UnprocessableEntityError, match=unknown):
         client.blocks.list(after=unknown)

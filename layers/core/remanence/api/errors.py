@@ -7,6 +7,7 @@ it; it is forbidden where the same request cannot succeed, or was stored and wou
 
 import logging
 import math
+import re
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -60,6 +61,9 @@ def answer_to(exc: AppError) -> JSONResponse:
 def _body_of(exc: AppError) -> dict[str, Any]:
     if isinstance(exc, ProviderError):
         return {"error": {"type": exc.code, "message": exc.message, "detail": exc.message}}
+    if isinstance(exc, StoreError):
+        # Its message may name a host or a column: it is for the log.
+        return {"detail": "The database is not available now; try again later"}
     body: dict[str, Any] = {"detail": exc.message}
     if isinstance(exc, AgentBusy):
         body["run_id"] = exc.run_id
@@ -69,8 +73,9 @@ def _body_of(exc: AppError) -> dict[str, Any]:
 async def _on_app(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, AppError)  # noqa: S101  what it is registered for
     if isinstance(exc, StoreError):
-        # Its message may name a host or a column, which helps the operator and nobody else.
-        logger.error("%s %s: %s: %s", request.method, _route_of(request), exc.code, exc.message)
+        # What Postgres puts in quotes may be a value that somebody sent.
+        reason = re.sub(r'"[^"]*"', '"..."', exc.message)
+        logger.error("%s %s: %s: %s", request.method, _route_of(request), exc.code, reason)
         if not exc.retryable:
             return _unknown_error()
     elif not isinstance(exc, ProviderRateLimited) and exc.http_status >= 500:

@@ -17,6 +17,8 @@ from remanence.db.paging import Page
 
 router = APIRouter(tags=["blocks"])
 
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+
 
 class BlockQuery(BaseModel):
     """The filters of a list of blocks."""
@@ -34,13 +36,13 @@ class BlockQuery(BaseModel):
     identifier_keys: list[str] | None = Field(
         default=None, description="Finds nothing: not served yet."
     )
-    connected_to_agents_count_eq: list[int] | None = Field(
+    connected_to_agents_count_eq: list[Count] | None = Field(
         default=None, description="Attached to one of these numbers of agents."
     )
-    connected_to_agents_count_gt: int | None = Field(
+    connected_to_agents_count_gt: Count | None = Field(
         default=None, description="Attached to more agents than this."
     )
-    connected_to_agents_count_lt: int | None = Field(
+    connected_to_agents_count_lt: Count | None = Field(
         default=None, description="Attached to fewer agents than this."
     )
     show_hidden_blocks: bool = Field(default=False, description="Hidden ones too.")

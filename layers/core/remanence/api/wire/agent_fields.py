@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from remanence.api.ids import of_kind
+from remanence.api.wire.blocks import Tag
 from remanence.api.wire.model_fields import (
     EmbeddingConfigFields,
     LlmConfigFields,
@@ -102,7 +103,9 @@ class CompactionFields(BaseModel):
 class AgentFields(BaseModel):
     """What may be set of an agent at any time."""
 
-    name: str | None = Field(default=None, min_length=1, description="Need not be unique.")
+    name: str | None = Field(
+        default=None, min_length=1, max_length=500, description="Need not be unique."
+    )
     description: str | None = Field(default=None, description="What the agent is for.")
     system: str | None = Field(default=None, description="The system prompt's own part.")
     model: str | None = Field(default=None, min_length=1, description="provider/model.")
@@ -119,7 +122,7 @@ class AgentFields(BaseModel):
     )
     compaction_settings: CompactionFields | None = None
     tool_rules: list[RuleFields] | None = None
-    tags: list[str] | None = Field(default=None, description="To find it by.")
+    tags: list[Tag] | None = Field(default=None, description="To find it by.")
     metadata: dict[str, Any] | None = Field(default=None, description="The caller's own.")
     timezone: Zone | None = Field(default=None, description="IANA name.")
     message_buffer_autoclear: bool | None = Field(

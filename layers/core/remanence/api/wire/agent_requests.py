@@ -13,6 +13,7 @@ from pydantic import Field
 from remanence.api.wire.agent_fields import DEFAULT_CONTEXT_WINDOW, AgentFields, WindowOf
 from remanence.api.wire.blocks import CreateBlock
 from remanence.api.wire.inputs import MessageCreate, RunRequest
+from remanence.api.wire.instants import Instant
 from remanence.core.builtin import DEFAULT_RULES_BY_AGENT_TYPE, DEFAULT_TOOLS_BY_AGENT_TYPE
 from remanence.core.exchange import JsonObject, ModelSettings
 from remanence.core.ids import AgentId, IdSource
@@ -176,8 +177,10 @@ class UpdateAgent(AgentFields):
 
     message_ids: list[str] | None = Field(default=None, description="Not served.")
     last_stop_reason: StopReason | None = Field(default=None, description="Of its last run.")
-    last_run_completion: datetime | None = Field(default=None, description="Of its last run.")
-    last_run_duration_ms: int | None = Field(default=None, description="Of its last run.")
+    last_run_completion: Instant | None = Field(default=None, description="Of its last run.")
+    last_run_duration_ms: int | None = Field(
+        default=None, ge=0, lt=2**63, description="Of its last run."
+    )
 
     def to_change(
         self, known: AgentView, window_of: WindowOf, tool_names: Mapping[str, str]

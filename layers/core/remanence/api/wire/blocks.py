@@ -6,7 +6,7 @@ Path: routes/blocks.py, agent_blocks.py and wire/agents.py -> here -> core Block
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from remanence.core.builtin import DEFAULT_BLOCK_DESCRIPTIONS, DEFAULT_BLOCK_LIMIT_CHARS
@@ -32,6 +32,8 @@ def _checked_label(label: str) -> str:
 
 
 Label = Annotated[str, AfterValidator(_checked_label)]
+# Tags are indexed, and an entry of an index has to fit a page.
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class BlockState(BaseModel):
@@ -123,7 +125,7 @@ class CreateBlock(BlockExtras):
     )
     read_only: bool = Field(default=False, description="The agent may not change it.")
     metadata: dict[str, Any] | None = Field(default=None, description="The caller's own.")
-    tags: list[str] | None = Field(default=None, description="To find it by.")
+    tags: list[Tag] | None = Field(default=None, description="To find it by.")
     hidden: bool | None = Field(default=None, description="Left out of lists.")
 
     def to_core(self, block_id: str) -> Block:
@@ -164,7 +166,7 @@ class UpdateBlock(BlockExtras):
     description: str | None = Field(default=None, description="null: none.")
     read_only: bool | None = Field(default=None, description="The agent may not change it.")
     metadata: dict[str, Any] | None = Field(default=None, description="The caller's own.")
-    tags: list[str] | None = Field(default=None, description="To find it by.")
+    tags: list[Tag] | None = Field(default=None, description="To find it by.")
     hidden: bool | None = Field(default=None, description="Left out of lists.")
 
     def to_row(self) -> JsonObject:

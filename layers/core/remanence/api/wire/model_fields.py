@@ -73,7 +73,7 @@ class ModelSettingsFields(BaseModel):
             settings = replace(settings, response_format=wanted.to_core() if wanted else None)
         if self.thinking is not None:
             settings = _with_thinking(settings, self.thinking)
-        if "reasoning" in given:
+        if "reasoning" in given and not (self.thinking and self.thinking.type == "disabled"):
             effort = self.reasoning.reasoning_effort if self.reasoning else None
             settings = replace(settings, reasoning_effort=effort)
         if self.effort is not None:

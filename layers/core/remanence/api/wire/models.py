@@ -160,7 +160,10 @@ def embedding_config_of(agent: Agent) -> EmbeddingConfig | None:
 
 
 def settings_to_wire(agent: Agent) -> JsonObject:
-    """An agent's `model_settings`, with what was set and has no behaviour here."""
+    """An agent's `model_settings`, with what was set and has no behaviour here.
+
+    Sent back as it is, it changes nothing.
+    """
     settings = agent.model_settings
     provider_type = provider_type_of(agent.model)
     wire: JsonObject = {
@@ -173,10 +176,13 @@ def settings_to_wire(agent: Agent) -> JsonObject:
     }
     effort, budget = settings.reasoning_effort, settings.thinking_budget_tokens
     if provider_type in _THINKING_PROVIDERS:
-        state = "disabled" if budget is None else "enabled"
-        wire |= {"thinking": {"type": state, "budget_tokens": budget}, "effort": effort}
+        wire |= {"thinking": None, "effort": None if effort == "none" else effort}
     else:
         wire["reasoning"] = None if effort is None else {"reasoning_effort": effort}
+    if budget is not None:
+        wire["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    elif effort == "none" and provider_type in _THINKING_PROVIDERS:
+        wire["thinking"] = {"type": "disabled", "budget_tokens": None}
     return wire | _dict(agent.extras.get("model_settings"))
 
 
