@@ -13,4 +13,4 @@ def _handle(_event: dict[str, Any], context: LambdaContext) -> object:
     return sweep_for(context, sweep=wiring.lambda_sweep())
 
 
-handler = observed(_handle, traced=True)
+handler = observed(_handle)

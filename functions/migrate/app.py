@@ -13,4 +13,4 @@ def _handle(event: dict[str, Any], context: LambdaContext) -> object:
     return migrate_for(event, context, migrate=wiring.lambda_migrate)
 
 
-handler = observed(_handle, traced=True)
+handler = observed(_handle)

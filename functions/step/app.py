@@ -15,4 +15,4 @@ def _handle(event: dict[str, Any], context: LambdaContext) -> object:
     )
 
 
-handler = observed(_handle, traced=True)
+handler = observed(_handle)

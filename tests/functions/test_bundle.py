@@ -19,6 +19,7 @@ from support.lambda_world import (
     MODEL,
     PAUSE_S,
     PROVIDER_KEY,
+    TRACE_ID,
     a_bell,
     a_request,
     an_event,
@@ -159,6 +160,7 @@ def test_chat_logs_a_line_for_each_request_and_nothing_of_what_is_said(
 
     (line,) = [line for line in lines if line.get("message") == "answered"]
     assert (line["method"], line["path"], line["status"]) == ("POST", path, 200)
+    assert line["trace_id"] == TRACE_ID
     (metrics,) = [line for line in lines if "_aws" in line]
     assert 0 < metrics["FirstByteMs"][0] <= metrics["HandlerMs"][0]
     assert "a secret" not in written

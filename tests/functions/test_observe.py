@@ -30,12 +30,12 @@ def handle(event, context):
         raise ValueError("as told")
     return {"answer": "not for the trace"}
 
-handler = observed(handle, traced=%(traced)s, correlation_id_path="id")
+handler = observed(handle, correlation_id_path="id")
 handler({"id": "request-7", "fails": %(fails)s}, Context())
 """
 
 
-def run(*, traced: bool = False, fails: bool = False, **changes: str) -> list[dict[str, Any]]:
+def run(*, fails: bool = False, **changes: str) -> list[dict[str, Any]]:
     environment = quiet_environment() | {
         "AWS_LAMBDA_FUNCTION_NAME": "remanence-step",
         "LAMBDA_TASK_ROOT": "/var/task",
@@ -45,7 +45,7 @@ def run(*, traced: bool = False, fails: bool = False, **changes: str) -> list[di
         **changes,
     }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM % {"traced": traced, "fails": fails}],
+        [sys.executable, "-c", PROGRAM % {"fails": fails}],
         env=environment,
         capture_output=True,
         text=True,
@@ -77,12 +77,11 @@ def test_observed_handler_that_fails_still_emits_its_metrics() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_traced_handler_sends_a_segment_without_the_answer(fails: bool) -> None:
+def test_observed_handler_sends_a_segment_without_the_answer(fails: bool) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         daemon.settimeout(5)
         run(
-            traced=True,
             fails=fails,
             AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{daemon.getsockname()[1]}",
             _X_AMZN_TRACE_ID="Root=1-67456f00-0123456789abcdef01234567;"
@@ -97,19 +96,3 @@ def test_traced_handler_sends_a_segment_without_the_answer(fails: bool) -> None:
     assert segment["annotations"]["ColdStart"] is True
     assert segment.get("fault", False) is fails
     assert b"not for the trace" not in content
-
-
-def test_handler_that_is_not_traced_loads_no_aws_client() -> None:
-    program = PROGRAM % {"traced": False, "fails": False}
-    program += "\nimport sys; print('[%d]' % sum(m.startswith('botocore.') for m in sys.modules))"
-    environment = quiet_environment() | {
-        "POWERTOOLS_METRICS_NAMESPACE": "Remanence",
-        "POWERTOOLS_SERVICE_NAME": "api",
-        "PYTHONPATH": str(REPOSITORY / "layers" / "core"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-
-    (loaded,) = json.loads(done.stdout.splitlines()[-1])
-    assert loaded < 10

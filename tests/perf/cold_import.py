@@ -26,10 +26,10 @@ PARTS = {
     "openai client": "import openai; openai.OpenAI(api_key='x')",
     "anthropic client": "import anthropic; anthropic.Anthropic(api_key='x')",
     "boto3 client (sqs)": "import boto3; boto3.client('sqs', region_name='eu-central-1')",
-    "X-Ray SDK": "import aws_xray_sdk.core",
     "fastapi + mangum": "import fastapi, mangum",
     "psycopg": "import psycopg",
     "powertools logs + metrics": "from aws_lambda_powertools import Logger, Metrics",
+    "powertools tracer": "from aws_lambda_powertools import Tracer; Tracer(auto_patch=False)",
 }
 _MEASURED = """
 import resource, time

@@ -144,8 +144,13 @@ def build(target: Path, python: Path, architecture: str = ARCHITECTURE) -> Path:
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise BundleUnavailable(f"sam build failed:\n{(done.stdout + done.stderr)[-1500:]}")
+        raise BundleUnavailable(f"sam build failed: {_last_words(done.stdout + done.stderr)}")
     return target
+
+
+def _last_words(output: str) -> str:
+    lines = [line for line in output.splitlines() if line.strip() and "WARNING" not in line]
+    return " ".join(lines[-3:])[-400:]
 
 
 def _runtime(target: Path, python: Path) -> Path:
@@ -155,5 +160,5 @@ def _runtime(target: Path, python: Path) -> Path:
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(target)]
     done = subprocess.run([*command, package], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BundleUnavailable(f"{package} cannot be installed:\n{done.stderr[-500:]}")
+        raise BundleUnavailable(f"{package} cannot be installed: {_last_words(done.stderr)}")
     return target

@@ -34,6 +34,7 @@ EVENTS = Path(__file__).parents[1] / "functions" / "events"
 API_KEY = "sesame"
 PROVIDER_KEY = "sk-loopback"
 MODEL = "openai/loopback"
+TRACE_ID = "1-67456f00-0123456789abcdef01234567"
 # Slower than any buffer would hold words back by chance.
 PAUSE_S = 0.15
 
@@ -142,7 +143,12 @@ class Chat:
 
     @contextmanager
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Generator[HTTPResponse]:
-        headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {API_KEY}",
+            "Content-Type": "application/json",
+            # As the adapter passes it on from Lambda.
+            "X-Amzn-Trace-Id": f"Root={TRACE_ID};Parent=0123456789abcdef;Sampled=1",
+        }
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, json.dumps(body) if body else None, headers)
             with connection.getresponse() as response:
