@@ -11,7 +11,11 @@ import struct
 import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass
@@ -42,7 +46,8 @@ class CountingProxy:
         self.uri = urlunsplit(parts._replace(netloc=netloc))
         self.traffic = Traffic()
         self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._run(self._accept)
 
     def cut(self) -> None:
         """Break every open connection, as a server that drops idle ones does."""
@@ -52,8 +57,17 @@ class CountingProxy:
         self._sockets.clear()
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         self.cut()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _run(self, target: Callable[..., None], *args: socket.socket) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _accept(self) -> None:
         while True:
@@ -64,22 +78,30 @@ class CountingProxy:
             server = socket.create_connection(self._target)
             self.traffic.connections += 1
             self._sockets += [client, server]
-            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
+            self._run(self._forward, client, server)
+            self._run(self._answer, server, client)
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
-        with suppress(OSError), closing(server), closing(client):
+        with suppress(OSError), closing(server):
             while data := server.recv(65_536):
                 self.traffic.bytes_received += len(data)
                 client.sendall(data)
+        _hang_up(client)
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         reader = _Messages(self.traffic)
-        with suppress(OSError), closing(server), closing(client):
+        with suppress(OSError), closing(client):
             while data := client.recv(65_536):
                 self.traffic.bytes_sent += len(data)
                 reader.feed(data)
                 server.sendall(data)
+        _hang_up(server)
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """Tell the other thread, which reads from this socket and closes it, that it is over."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Messages:

@@ -12,6 +12,7 @@ from remanence.core.events import Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.plan import Plan, plan_step
 from remanence.core.tokens import anchor_from_overflow
+from remanence.engine.points import Point
 from remanence.errors import ProviderBadReply, ProviderTooLong
 
 if TYPE_CHECKING:
@@ -102,10 +103,12 @@ def _call(
     reply: Reply | None = None
     place = _Place()
     look_at = deps.monotonic() + CANCEL_LOOK_S
+    deps.reach(Point.BEFORE_MODEL)
     # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
     for item in deps.models.call(plan.context.request, stream=True, deadline=terms.deadline):
         if ttft_ns is None:
             ttft_ns = deps.monotonic_ns() - began
+            deps.reach(Point.IN_REPLY)
         if isinstance(item, Reply):
             reply = item
         elif terms.stream:
@@ -119,6 +122,7 @@ def _call(
             look_at = deps.monotonic() + CANCEL_LOOK_S
             if deps.store.is_cancelled(plan.state.org_id, plan.state.run.id):
                 raise StopAsked
+    deps.reach(Point.AFTER_REPLY)
     if reply is None or not reply.parts:
         raise ProviderBadReply("the model answered with neither text nor a tool call")
     return Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)

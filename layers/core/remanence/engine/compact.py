@@ -16,6 +16,7 @@ from remanence.core.context import compile_context
 from remanence.core.exchange import Reply
 from remanence.core.summarize import accept_summary, summary_request
 from remanence.core.types import TokenAnchor
+from remanence.engine.points import Point
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
@@ -92,12 +93,15 @@ def compact(deps: EngineDeps, item: Due, *, deadline: float) -> bool:
         new_id=lambda: deps.new_id("summary"),
     )
     after = compile_context(apply_eviction(state, eviction), deps.zones(state.agent.timezone))
-    return deps.store.commit_compaction(
+    deps.reach(Point.BEFORE_COMPACTION)
+    done = deps.store.commit_compaction(
         state,
         eviction,
         window_tokens=after.estimate_tokens,
         anchor=TokenAnchor(ratio=state.conversation.anchor.ratio),
     )
+    deps.reach(Point.AFTER_COMPACTION)
+    return done
 
 
 def _summarise(deps: EngineDeps, state: State, cut: Cut, deadline: float) -> tuple[str | None, str]:

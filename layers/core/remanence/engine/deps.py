@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from remanence.engine.points import pass_by
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from remanence.core.ids import IdSource
+    from remanence.engine.points import Point
     from remanence.engine.ports import Dispatcher, Models, Recall, Store, Zones
 
 
@@ -24,6 +27,7 @@ class EngineDeps:
         sleep: seconds; used only while waiting for a busy conversation.
         step_limit_s: what one step may take.
         busy_wait_s: how long a caller waits for a busy conversation.
+        reach: called at each named point of the main path; fault tests die there.
     """
 
     store: Store
@@ -39,6 +43,7 @@ class EngineDeps:
     sleep: Callable[[float], None]
     step_limit_s: float = 120.0
     busy_wait_s: float = 10.0
+    reach: Callable[[Point], None] = pass_by
 
     @property
     def lease_ms(self) -> int:

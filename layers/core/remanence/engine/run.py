@@ -15,6 +15,7 @@ from remanence.core.types import StopReason
 from remanence.engine.ask import Terms
 from remanence.engine.deps import LEASE_MARGIN_S
 from remanence.engine.follow import POLL_S, follow
+from remanence.engine.points import Point
 from remanence.engine.step import Progress, take_step
 from remanence.errors import AgentBusy, AppError, InvalidRequest, LeaseLost, StoreError
 
@@ -94,7 +95,7 @@ class Engine:
                 yield _handed_over(progress.state)
                 break
         if progress.more:  # this run elsewhere, or runs that were queued behind it
-            self._deps.dispatcher.ring(state.org_id, state.conversation.id, state.run.id)
+            self._ring(state.org_id, state.conversation.id, state.run.id)
 
     def _terms(self, *, stream: bool, deadline: float | None) -> Terms:
         deps = self._deps
@@ -124,6 +125,7 @@ class Engine:
             LeaseLost: another worker has it; nothing was written.
         """
         deps = self._deps
+        deps.reach(Point.BEFORE_CLAIM)
         claim = deps.store.begin_step(
             org_id,
             conversation_id,
@@ -132,11 +134,18 @@ class Engine:
         )
         if not isinstance(claim, Claimed):
             return False
+        deps.reach(Point.AFTER_CLAIM)
         terms = replace(self._terms(stream=False, deadline=deadline), go_on=lambda: False)
         progress = _drain(take_step(deps, claim.state, terms))
         if progress.more:
-            deps.dispatcher.ring(org_id, conversation_id, claim.state.run.id)
+            self._ring(org_id, conversation_id, claim.state.run.id)
         return progress.more
+
+    def _ring(self, org_id: OrgId, conversation_id: str, run_id: str) -> None:
+        """After the commit: a bell that is lost between the two costs a sweep, nothing else."""
+        self._deps.reach(Point.BEFORE_BELL)
+        self._deps.dispatcher.ring(org_id, conversation_id, run_id)
+        self._deps.reach(Point.AFTER_BELL)
 
     def _lease_ms(self, deadline: float | None) -> int:
         """A lease never outlives what its worker may still do."""
@@ -172,7 +181,7 @@ class Engine:
             msg = "a queued run is neither claimed nor refused as busy"
             raise TypeError(msg)
         if known.conversation_id is not None:
-            deps.dispatcher.ring(org_id, known.conversation_id, known.run_id)
+            self._ring(org_id, known.conversation_id, known.run_id)
         return known
 
     def cancel(
@@ -212,12 +221,14 @@ class Engine:
         run_id, token = deps.new_id("run"), deps.new_token()
         give_up = deps.monotonic() + deps.busy_wait_s
         pause = FIRST_LOOK_S
+        deps.reach(Point.BEFORE_CLAIM)
         while True:
             claim = deps.store.start_run(
                 org_id, order, run_id=run_id, lease_token=token, lease_ms=lease_ms
             )
             match claim:
                 case Claimed():
+                    deps.reach(Point.AFTER_CLAIM)
                     return claim.state  # the lease covers one step, from now on
                 case Known():
                     return claim
@@ -225,7 +236,7 @@ class Engine:
                     if deps.monotonic() + pause > give_up:
                         raise AgentBusy(claim.conversation_id, claim.run_id)
                     if claim.hanging:  # its worker is gone: somebody has to end that run first
-                        deps.dispatcher.ring(org_id, claim.conversation_id, claim.run_id)
+                        self._ring(org_id, claim.conversation_id, claim.run_id)
                     deps.sleep(pause)
                     pause = min(pause * 2, LAST_LOOK_S)
 

@@ -28,6 +28,7 @@ from remanence.core.step import (
 from remanence.core.types import StopReason
 from remanence.engine.ask import StopAsked, Terms, ask
 from remanence.engine.lookups import find_all
+from remanence.engine.points import Point
 from remanence.errors import (
     AppError,
     ContextOverflow,
@@ -230,12 +231,15 @@ def _commit(
 def _write(
     deps: EngineDeps, state: State, outcome: Outcome, *, goes_on: bool
 ) -> Committed | BlocksMoved | Cancelled:
-    return deps.store.commit_step(
+    deps.reach(Point.BEFORE_COMMIT)
+    committed = deps.store.commit_step(
         state,
         outcome,
         lease_ms=deps.lease_ms if goes_on else 0,
         new_archive_id=deps.new_id("archive"),
     )
+    deps.reach(Point.AFTER_COMMIT)
+    return committed
 
 
 def _stored(

@@ -1,0 +1,30 @@
+"""The places on the main path where a worker may die, named.
+
+`EngineDeps.reach` is called at each of them and does nothing, except in the tests that kill or
+fail a worker there (tests/faults). A hop that is added gets a name here, and a name without a
+fault test fails the suite.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Point(StrEnum):
+    """Where a worker stands."""
+
+    BEFORE_CLAIM = "before_claim"
+    AFTER_CLAIM = "after_claim"
+    BEFORE_MODEL = "before_model"
+    IN_REPLY = "in_reply"
+    AFTER_REPLY = "after_reply"
+    BEFORE_COMMIT = "before_commit"
+    AFTER_COMMIT = "after_commit"
+    BEFORE_BELL = "before_bell"
+    AFTER_BELL = "after_bell"
+    BEFORE_COMPACTION = "before_compaction"
+    AFTER_COMPACTION = "after_compaction"
+
+
+def pass_by(point: Point) -> None:
+    """What happens at every point outside the fault tests: nothing."""
