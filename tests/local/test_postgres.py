@@ -151,9 +151,9 @@ def test_server_of_root_runs_unprivileged_and_opens_no_directory(home: Path) -> 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_plain_user_runs_a_server_of_its_own() -> None:
-    place = Path(tempfile.mkdtemp(prefix="remanence-plain-"))
-    os.chown(place, 65534, 65534)
     source = Path(__file__).parents[2] / "layers" / "core"
+    site = Path(psycopg.__file__).parents[1]
+    python = f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
     code = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
         "from pathlib import Path\n"
@@ -161,21 +161,25 @@ def test_plain_user_runs_a_server_of_its_own() -> None:
         "pg = EmbeddedPostgres(Path(sys.argv[1]), 'test')\n"
         "pg.start(); pg.stop(); print('fine')"
     )
-    python = Path("/usr/bin/python3")
-    if not python.exists() or sys.version_info[:2] != (3, 11):
-        pytest.skip("needs a Python that other users may run")
-    site = Path(psycopg.__file__).parents[1]
 
-    done = subprocess.run(
-        [python, "-c", code, place, source, site],
-        user=65534,
-        group=65534,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"HOME": str(place), "PATH": "/usr/bin:/bin"},
-    )
+    def run_as_nobody(*command: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/bin:/bin"},
+        )
+
+    if run_as_nobody("test", "-x", python, "-a", "-r", source, "-a", "-r", site).returncode:
+        pytest.skip("other users may not read this checkout, or there is no Python for them")
+    place = Path(tempfile.mkdtemp(prefix="remanence-plain-"))
+    os.chown(place, 65534, 65534)
+
+    done = run_as_nobody(python, "-c", code, place, source, site)
 
     subprocess.run(["rm", "-rf", place], check=True)
     assert (done.stdout, done.stderr) == ("fine\n", "")

@@ -83,7 +83,7 @@ def test_dev_ends_although_a_request_waits_for_a_model(
         waiting = threading.Thread(target=ask_in_vain, args=(server, path, message))
         waiting.start()
         silent_model.settimeout(20)
-        silent_model.accept()  # the model was called, and will never answer
+        call, _ = silent_model.accept()  # the model was called, and will never answer
 
         started = time.monotonic()
         if in_a_hurry:
@@ -93,6 +93,7 @@ def test_dev_ends_although_a_request_waits_for_a_model(
 
         assert time.monotonic() - started < (4 if in_a_hurry else 12)
         waiting.join()
+        call.close()
     assert not database_runs(home)
 
 
