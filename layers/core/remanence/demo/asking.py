@@ -13,6 +13,7 @@ from remanence.demo.memory import Planned
 from remanence.demo.questions import read_question
 from remanence.demo.recall import (
     CLOSE,
+    FAINT,
     SURE,
     Entry,
     entries_of_blocks,
@@ -60,12 +61,20 @@ def ask(intent: Ask, situation: Situation) -> Progress:
         query = _query(question)
         tries = [at for at in situation.done(name) if at.arguments.get("query") == query]
         if not tries:
-            return Progress(calls=[Planned(name=name, arguments={"query": query})])
+            return Progress(calls=[_search(name, query, situation)])
         searched.append(_how_it_went(source, tries[-1].text, is_ok=tries[-1].is_ok))
         if tries[-1].is_ok:
             entries += _others(entries_of_return(tries[-1].text, source), situation)
         found = _sure(question, entries)
     return Progress(told=found or _last_resort(question, entries, situation, searched))
+
+
+def _search(name: str, query: str, situation: Situation) -> Planned:
+    """A search; of a conversation only what the user said, where the tool can tell."""
+    properties = situation.tools[name].parameters.get("properties")
+    if isinstance(properties, dict) and "roles" in properties:
+        return Planned(name=name, arguments={"query": query, "roles": ["user"]})
+    return Planned(name=name, arguments={"query": query})
 
 
 def _query(question: Question) -> str:
@@ -103,7 +112,8 @@ def _last_resort(
     said_above = _sure(question, window)
     if said_above:
         return said_above
-    closest = look_up(question, [*entries, *window], least=CLOSE)
+    least = CLOSE if is_english(question.text) else FAINT
+    closest = look_up(question, [*entries, *window], least=least)
     if closest:
         return ["I did not find exactly that. The closest I have:", *closest]
     looked = f", and I searched {' and '.join(searched)}" if searched else ""

@@ -181,7 +181,7 @@ def _fact(found: Found, owner: str, *, is_gone: bool) -> Fact:
 def owned(owner: str, key: str) -> str:
     """The key of somebody else: "Sister's birthday"; of a verb: "Sister likes"."""
     is_verb = key in MANY_VALUED - {"allergy", "diet"} or key.startswith("doesn't")
-    possessive = "'" if owner.endswith("s") else "'s"
+    possessive = "'" if re.search(r"[^s]s$", owner) else "'s"
     text = f"{owner} {key}" if is_verb else f"{owner}{possessive} {key}"
     return text[:1].upper() + text[1:]
 

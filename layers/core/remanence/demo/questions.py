@@ -71,7 +71,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     )
 )
 _VERB = re.compile(
-    rf"(?:what|which|who)(?: \w+)?(?: kind of \w+)? {_DO} {_S} (?P<verb>{'|'.join(LEMMAS)})"
+    rf"(?:what|which|who|how many)(?: kind of)?(?: (?P<noun>\w+))? {_DO} {_S}"
+    rf" (?P<verb>{'|'.join(LEMMAS)})"
     r"(?: (?:to \w+|doing|at|in|most|best))?",
     re.IGNORECASE,
 )
@@ -118,7 +119,7 @@ _POLITE = re.compile(
 _INDIRECT = re.compile(
     r"(?P<wh>what|where|who|when|which|how(?: old)?)(?P<noun> \w+)? (?P<who>i|we|my .+?) "
     r"(?P<verb>am|is|are|was|were|live|lives|work|works|do|does|like|likes|speak|speaks|play|plays)"
-    r"(?P<rest>.*)",
+    r"\b(?P<rest>.*)",
     re.IGNORECASE,
 )
 
@@ -153,7 +154,8 @@ def _direct(plain: str) -> str:
     front = f"{match['wh']}{match['noun'] or ''}"
     if match["verb"].lower() in {"am", "is", "are", "was", "were"}:
         return f"{front} {match['verb']} {match['who']}{match['rest']}"
-    return f"{front} do {match['who']} {match['verb']}{match['rest']}"
+    verb = LEMMAS.get(match["verb"].lower(), "do")
+    return f"{front} do {match['who']} {verb}{match['rest']}"
 
 
 def _keys(plain: str) -> tuple[str, ...]:
@@ -168,9 +170,17 @@ def _keys(plain: str) -> tuple[str, ...]:
         key = {"like": "likes", "prefer": "prefers", "dislike": "dislikes", "have": "has"}.get(
             lemma, HABITS.get(lemma, lemma)
         )
-        return (owned(verb["who"], key) if verb["who"] else key,)
+        keys = _keys_of_having(verb["noun"]) if key == "has" else (key,)
+        return tuple(owned(verb["who"], key) if verb["who"] else key for key in keys)
     what = _WHAT_IS_MY.fullmatch(plain)
     return keys_of_noun(what["key"]) if what is not None else ()
+
+
+def _keys_of_having(noun: str | None) -> tuple[str, ...]:
+    """The keys for "what do I have", "what pets do I have"; of other nouns the words decide."""
+    if noun is None:
+        return ("has",)
+    return ("dog's name", "cat's name") if noun.lower() in {"pet", "pets", "animals"} else ()
 
 
 def keys_of_noun(noun: str) -> tuple[str, ...]:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from remanence.demo.questions import Question
 
 Source = Literal["core", "archival", "conversation", "window"]
-# How many of a question's words an entry must share: to answer without a search, and after it.
+# How many of a question's words an entry must share: to be an answer, to be the closest thing
+# there is, and to be that in a language whose endings are not known here.
 SURE = 0.75
 CLOSE = 0.5
+FAINT = 0.2
 # The most entries of one topic that are read out.
 MOST_READ_OUT = 6
 

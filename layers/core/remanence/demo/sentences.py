@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE_CHARS = 8_000
 
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " "})  # noqa: RUF001
+_BLANKS = re.compile(r"[^\S\n]+")
 _END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？؟])\s*|\s*\n+\s*|;\s+")  # noqa: RUF001
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|Prof|Jr|Sr|e\.g|i\.e|vs|No|approx|[A-Z])\.$")
 
@@ -37,12 +38,13 @@ _SHORT_FORMS = tuple(
         (r"\b(do|does|did|is|are|was|were|has|have|had)n'?t\b", r"\1 not"),
         (r"\b(name|birthday|number|address|favou?rite \w+)'s\b(?! name)", r"\1 is"),
         (r"'s (?=called |named |an? |\d)", " is "),
+        (r"\bthe ((?!(?:one|rest|end|most|best)\b)\w+(?: \w+)?) of my (\w+)\b", r"my \2's \1"),
     )
 )
 
 _PERSON = r"(?:I|my|we|our|he|she|they|his|her|their|it is)\b"
 _NEW_SUBJECT = re.compile(
-    rf",?\s+(?:and|but|so|also|plus|while|whereas)\s+(?:also\s+)?(?={_PERSON})|,\s+(?={_PERSON})",
+    rf",?\s+(?:and|but|so|also|plus|while|whereas)\s+(?:(?:also|now|then)\s+)?(?={_PERSON})|,\s+(?={_PERSON})",
     re.IGNORECASE,
 )
 
@@ -110,7 +112,9 @@ _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
 def sentences(text: str) -> list[str]:
     """The sentences of a message in their order, each with its closing mark."""
     found: list[str] = []
-    for piece in _END.split(text[:LONGEST_MESSAGE_CHARS].translate(_STRAIGHT)):
+    # Runs of blanks are made one first: the pattern of ends would try every place in them.
+    tidy = _BLANKS.sub(" ", text[:LONGEST_MESSAGE_CHARS].translate(_STRAIGHT))
+    for piece in _END.split(tidy):
         sentence = piece.strip()
         if not sentence:
             continue
@@ -173,7 +177,14 @@ def _pairs(lowered: str) -> Iterator[str]:
 
 def _stem(word: str) -> str:
     word = _SYNONYMS.get(word, word)
-    for ending, keep in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("s", "")):
+    for ending, keep in (
+        ("ies", "y"),
+        ("ied", "y"),
+        ("sses", "ss"),
+        ("ing", ""),
+        ("ed", ""),
+        ("s", ""),
+    ):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             word = word.removesuffix(ending) + keep
             break

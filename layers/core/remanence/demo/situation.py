@@ -25,6 +25,7 @@ _NOT_BY_USER = re.compile(
     r"\s*(?:<conversation_summary>|\[System message\]|\(The conversation began before)"
 )
 _MUST_CALL = re.compile(r"You have to call (?P<names>[\w, ]+) before you may finish this turn\.")
+_USER_LINE = "user: "
 _PACKED_BY_SYSTEM = frozenset({"heartbeat", "system_alert", "login"})
 
 
@@ -51,7 +52,7 @@ class Situation:
         message: what the user said last.
         has_image: the message holds an image too.
         earlier: what the user said before, oldest first.
-        summary: what stands for messages out of view.
+        summary: the user's lines in what stands for messages out of view.
         blocks: core memory.
         tools: what may be called now, by name.
         attempts: the calls made since `message`, oldest first.
@@ -84,7 +85,13 @@ def read_situation(request: Request) -> Situation:
         message=message,
         has_image=last_turn is not None and any(isinstance(p, Image) for p in last_turn.parts),
         earlier=tuple(text for _, text in said[:-1]),
-        summary="\n".join(_text(turn) for turn in request.turns if _is_summary(turn)),
+        summary="\n".join(
+            line.removeprefix(_USER_LINE)
+            for turn in request.turns
+            if _is_summary(turn)
+            for line in _text(turn).splitlines()
+            if line.startswith(_USER_LINE)
+        ),
         blocks=read_blocks(request.system),
         tools={tool.name: tool for tool in request.tools},
         attempts=tuple(_attempts(since)),

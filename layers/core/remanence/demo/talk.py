@@ -26,7 +26,10 @@ _SAID: dict[Topic, str] = {
     "thanks": "You are welcome.",
     "farewell": "Goodbye. What you told me stays; ask me about it next time.",
     "agreed": "Good.",
-    "unknown": f"I have no rule for that, so I stored nothing. {_WHAT_IT_DOES}",
+    "unknown": (
+        'I have no rule for that, so I stored nothing. Try "my name is Ada", "remember that '
+        'the meeting is at nine" or "what do you know about me?".'
+    ),
 }
 
 

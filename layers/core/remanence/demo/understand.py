@@ -122,8 +122,11 @@ _TALK: dict[Topic, str] = {
         r"|machine|chatgpt|gpt.*|claude|gemini|letta|computer|intelligent|alive|scripted.*)"
         r"(?: .*)?|(?:tell me about|introduce) yourself|how do you work|do you have a name"
     ),
-    "help": r"help(?: me)?|what can (?:you|i) (?:do|ask|say).*|how do(?:es)? (?:i|this) .+",
-    "greeting": r"how are you(?: .*)?|(?:nice|pleased|glad) to meet you|what is up",
+    "help": (
+        r"(?:can you )?help(?: me)?|what can (?:you|i) (?:do|ask|say).*"
+        r"|how do(?:es)? (?:i|this) .+"
+    ),
+    "greeting": r"how (?:are you|is it going)(?: .*)?|(?:nice|pleased|glad) to meet you|what is up",
 }
 _ABOUT_NOTHING = re.compile(
     r"(?:it|that|this|there|you|your|what|how|let us|i (?:want|need|think|feel|would|wonder|hope"
@@ -159,7 +162,9 @@ def _intents(sentence: str, before: str) -> Iterator[Intent]:
     start = opening.end() if opening else 0
     is_correction = _CORRECTING.search(plain[:start]) is not None
     bare = plain[start:]
-    topic = _topic(bare or plain) or (None if bare else "agreed")
+    topic = _topic(plain) or _topic(bare)
+    if not bare:
+        topic = topic or ("agreed" if plain else "unknown")
     if topic is not None:
         yield Talk(topic=topic)
         return
