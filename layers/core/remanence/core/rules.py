@@ -38,7 +38,7 @@ _ORDERING: frozenset[RuleType] = frozenset(
     {"constrain_child_tools", "parent_last_tool", "conditional"}
 )
 # How far `check_rules` looks: states of a run, and calls of a tool with a higher limit. Rule sets
-# that people write have some dozens of states; 2,000 take about 0.1 s.
+# that people write have some dozens of states; 2,000 take about 0.2 s.
 _MOST_STATES = 2_000
 _HIGHEST_LIMIT = 3
 
