@@ -30,6 +30,8 @@ class Settings:
     api_key: str = ""
     # Name of an SSM SecureString that holds the API key (Lambda).
     api_key_parameter: str = ""
+    # Name of an SSM SecureString of NAME=value lines: keys of model providers (Lambda).
+    provider_keys_parameter: str = ""
     # Where the laptop's embedded database lives. Default: ~/.remanence
     home: str = ""
     # Variable: PORT. The loopback port of the server.

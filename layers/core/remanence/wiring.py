@@ -34,7 +34,7 @@ from remanence.secrets import resolve_environment
 from remanence.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from fastapi import FastAPI
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from remanence.engine.compact import SweepReport
     from remanence.engine.ports import Dispatcher
     from remanence.llm.models import InProcessModel
+    from remanence.llm.vendors import Provider
 
 # How often a server without a schedule of its own sweeps, in seconds.
 TICK_S = 15.0
@@ -73,10 +74,15 @@ def build(
     env: Mapping[str, str],
     connections: Connections,
     dispatcher: Dispatcher,
+    *,
+    may_ask: bool = False,
 ) -> Parts:
-    """All parts over one source of connections and one dispatcher."""
+    """All parts over one source of connections and one dispatcher.
+
+    `may_ask`: a model server of one's own may be asked, now, for the model that is its first.
+    """
     queries = Queries(connections)
-    models = _models(settings, env)
+    models = _models(settings, env, may_ask=may_ask)
     recall = PostgresRecall(queries)
     engine_deps = EngineDeps(
         store=PostgresStore(queries),
@@ -129,33 +135,41 @@ def zone(name: str) -> tzinfo:
         return UTC
 
 
-def _models(settings: Settings, env: Mapping[str, str]) -> Models:
+def _models(settings: Settings, env: Mapping[str, str], *, may_ask: bool) -> Models:
     providers = configured(env)
     in_process: dict[str, InProcessModel] = {}
     if not providers or settings.default_model.startswith("demo/"):
         from remanence.demo.model import DemoModel  # noqa: PLC0415  only where it is used
 
         in_process["demo"] = DemoModel()
-    return Models(providers, in_process=in_process, default_handle=_default_model(settings, env))
+    models = Models(providers, in_process=in_process, default_handle=settings.default_model)
+    if not models.default_handle:
+        models.default_handle = _default_model(models, providers, may_ask=may_ask)
+    return models
 
 
-def _default_model(settings: Settings, env: Mapping[str, str]) -> str:
-    """The handle of an agent that names none: as set, else of the first provider there is."""
-    if settings.default_model:
-        return settings.default_model
-    providers = configured(env)
+def _default_model(models: Models, providers: Sequence[Provider], *, may_ask: bool) -> str:
+    """The handle of an agent that names none: the first provider's; "" when nobody knows."""
     if not providers:
         return "demo/remanence-demo"
-    return _FIRST_MODELS.get(providers[0].vendor.name, "")
+    vendor, base_url = providers[0].vendor, providers[0].base_url
+    if vendor.name in _FIRST_MODELS and base_url == vendor.default_base_url:
+        return _FIRST_MODELS[vendor.name]
+    if not may_ask:
+        return ""
+    # A server of one's own offers what it offers: its first model.
+    offered = models.list_models(deadline=time.monotonic() + FIRST_LOOK_S)
+    return offered[0].handle if offered else ""
 
 
-# What an agent without a model gets from a vendor: a capable one of moderate price. A server of
-# one's own offers what it offers: its first model is asked for when it is needed.
+# How long the start waits for a provider to say what it offers, in seconds.
+FIRST_LOOK_S = 3.0
+# What an agent without a model gets from a vendor: a capable one of moderate price.
 _FIRST_MODELS = {
-    "openai": "openai/gpt-4.1-mini",
+    "openai": "openai/gpt-5-mini",
     "anthropic": "anthropic/claude-haiku-4-5",
     "gemini": "gemini/gemini-2.5-flash",
-    "openrouter": "openrouter/openai/gpt-4.1-mini",
+    "openrouter": "openrouter/openai/gpt-5-mini",
     "groq": "groq/llama-3.3-70b-versatile",
     "deepseek": "deepseek/deepseek-chat",
 }
@@ -204,7 +218,7 @@ def serve_app(settings: Settings, env: Mapping[str, str], pg_uri: str) -> FastAP
 
     dispatcher = InlineDispatcher()
     connections = PooledConnections(pg_uri, size=settings.pool_size)
-    parts = build(settings, env, connections, dispatcher)
+    parts = build(settings, env, connections, dispatcher, may_ask=True)
     dispatcher.answer_with(
         lambda org_id, conversation_id: parts.engine.advance(
             org_id, conversation_id, deadline=time.monotonic() + settings.step_limit_s

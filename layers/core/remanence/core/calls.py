@@ -26,7 +26,7 @@ from remanence.core.search_tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from remanence.core.exchange import JsonObject, Reply, ToolCall
@@ -139,24 +139,36 @@ class CallResult:
     passages: tuple[NewPassage, ...]
 
 
-def read_calls(reply: Reply, state: State, clock: Clock) -> tuple[Call, ...]:
+def read_calls(
+    reply: Reply,
+    state: State,
+    clock: Clock,
+    *,
+    prefilled: Mapping[str, JsonObject] | None = None,
+) -> tuple[Call, ...]:
     """Understand the tool calls of a reply, in order.
 
     Args:
         reply: the model's answer.
         state: whose tools may be called.
         clock: resolves dates that are relative or without a zone.
+        prefilled: arguments that tool rules set, by tool name; they replace the model's.
     """
     tools = {tool.name: tool for tool in state.tools}
-    return tuple(_read(call, tools.get(call.name), clock) for call in reply.tool_calls)
+    given = prefilled or {}
+    return tuple(
+        _read(call, tools.get(call.name), given.get(call.name, {}), clock)
+        for call in reply.tool_calls
+    )
 
 
-def _read(call: ToolCall, tool: Tool | None, clock: Clock) -> Call:
+def _read(call: ToolCall, tool: Tool | None, given: JsonObject, clock: Clock) -> Call:
     if tool is None:
         return Call(call=call, tool=None)  # the rules say what may be called instead
-    arguments = read_arguments(call, _with_heartbeat_argument(tool.parameters))
+    arguments = read_arguments(call, _schema_for(tool.parameters, given))
     if isinstance(arguments, str):
         return Call(call=call, tool=tool, problem=arguments)
+    arguments |= given
     heartbeat = arguments.pop("request_heartbeat", False) is True
     lookup: Lookup | None = None
     if call.name in LOOKUP_TOOLS:
@@ -167,11 +179,22 @@ def _read(call: ToolCall, tool: Tool | None, clock: Clock) -> Call:
     return Call(call=call, tool=tool, arguments=arguments, lookup=lookup, wants_heartbeat=heartbeat)
 
 
-def _with_heartbeat_argument(parameters: JsonObject) -> JsonObject:
-    """The schema, taking `request_heartbeat` too: models keep sending it once they know it."""
+def _schema_for(parameters: JsonObject, given: JsonObject) -> JsonObject:
+    """The schema a call is read by.
+
+    It takes `request_heartbeat` too, which models keep sending once they know it, and does not
+    demand what is given anyway.
+    """
     properties = parameters.get("properties")
     known = properties if isinstance(properties, dict) else {}
-    return {**parameters, "properties": {**known, "request_heartbeat": {"type": "boolean"}}}
+    required = parameters.get("required")
+    return {
+        **parameters,
+        "properties": {**known, "request_heartbeat": {"type": "boolean"}},
+        "required": [
+            name for name in (required if isinstance(required, list) else []) if name not in given
+        ],
+    }
 
 
 def lookups_of(calls: Sequence[Call], allowed: Allowed) -> tuple[Lookup, ...]:

@@ -142,8 +142,9 @@ def _take(
         return _run_open_calls(deps, state, opened, ids, clock, terms)
     answer = yield from ask(deps, state, ids, clock, terms)
     clock = replace(clock, now=deps.now())
-    calls = read_calls(answer.reply, answer.plan.state, clock)
-    lookups = lookups_of(calls, answer.plan.context.allowed)
+    allowed = answer.plan.context.allowed
+    calls = read_calls(answer.reply, answer.plan.state, clock, prefilled=allowed.prefilled)
+    lookups = lookups_of(calls, allowed)
     found = find_all(lookups, state, deps.recall, deps.models, deadline=terms.deadline)
 
     def apply(plan: Plan) -> Outcome:
