@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -352,3 +353,18 @@ def test_list_scope_embeddings_names_the_most_used_first(
         "two/y",
         "one/x",
     ]
+
+
+def test_a_long_text_without_spaces_is_stored_and_found_quickly(
+    recall: PostgresRecall, past: Past
+) -> None:
+    """Taking characters out one by one by their number would take minutes here."""
+    agent_id = past.agent().agent_id
+    archive = past.archive(agent_id)
+    text = "".join(chr(0x4E00 + number % 8000) for number in range(200_000))
+
+    started = time.monotonic()
+    past.passage(archive, text)
+
+    assert found(recall, agent_id, text[:3]) == [text]
+    assert time.monotonic() - started < 10

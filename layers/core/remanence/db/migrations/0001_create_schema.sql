@@ -42,19 +42,23 @@ $$;
 
 -- Words for lexical search. Chinese, Japanese, Korean and Thai are written without spaces (or
 -- with spaces between more than words): they become single characters and pairs of them.
--- The text is cut because one tsvector holds at most 1 MB.
+-- The text is cut because one tsvector holds at most 1 MB. Cutting characters out by their number
+-- would be quadratic: 16 s for 50,000 of them against 0.07 s (2026-11).
 create function remanence.lexemes(content text) returns tsvector
 language sql immutable parallel safe
 as $$
     select to_tsvector('pg_catalog.english', regexp_replace(t.cut, t.unspaced, ' ', 'g'))
         || to_tsvector('pg_catalog.simple', coalesce((
             select string_agg(
-                case when length(substr(run.m[1], i, 2)) = 2
-                    then 'u' || substr(run.m[1], i, 1) || ' ' || substr(run.m[1], i, 2)
-                    else 'u' || substr(run.m[1], i, 1)
-                end, ' ')
-            from regexp_matches(t.cut, '(' || t.unspaced || ')', 'g') as run (m),
-                 generate_series(1, length(run.m[1])) as i
+                'u' || pair.char || case when pair.following is null then ''
+                    else ' ' || pair.char || pair.following end, ' ')
+            from (
+                select chars.char, lead(chars.char) over (
+                    partition by run.place order by chars.place) as following
+                from regexp_matches(t.cut, '(' || t.unspaced || ')', 'g')
+                        with ordinality as run (m, place),
+                     string_to_table(run.m[1], null) with ordinality as chars (char, place)
+            ) as pair
         ), ''))
     from (
         select left(content, 50000) as cut,

@@ -4,7 +4,7 @@
 --          counts); page_limit integer; message_types text[] | null; speech_tool text | null
 -- returns: 0..page_limit rows: message jsonb {row of messages}
 -- uses:    conversations_default_idx, messages_pkey, messages_id_unique
-with thread as (
+with thread as materialized (  -- one id, so that the index gives the messages in their order
     select conv.id
     from remanence.conversations as conv
     where conv.agent_id = %(agent_id)s::text
@@ -13,19 +13,19 @@ with thread as (
 ),
 shown as not materialized (
     select msg.*
-    from thread
-    join remanence.messages as msg on msg.conversation_id = thread.id
+    from remanence.messages as msg
     cross join lateral (
         select remanence.shown_types_v1(msg.role, msg.parts, %(speech_tool)s::text) as types
     ) as wire
-    where wire.types <> '{}'
+    where msg.conversation_id = (select thread.id from thread)
+        and wire.types <> '{}'
         and (%(message_types)s::text[] is null or wire.types && %(message_types)s::text[])
         and (%(before_id)s::text is null or msg.seq < (
             select upper.seq from remanence.messages as upper
-            where upper.id = %(before_id)s::text and upper.conversation_id = thread.id))
+            where upper.id = %(before_id)s::text and upper.conversation_id = msg.conversation_id))
         and (%(after_id)s::text is null or msg.seq > (
             select lower.seq from remanence.messages as lower
-            where lower.id = %(after_id)s::text and lower.conversation_id = thread.id))
+            where lower.id = %(after_id)s::text and lower.conversation_id = msg.conversation_id))
 ),
 page as (
     (select shown.* from shown

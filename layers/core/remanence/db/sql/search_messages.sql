@@ -28,23 +28,29 @@ eligible as not materialized (
             or msg.seq < %(view_from_seq)s::bigint)
 ),
 lexical as (
-    select eligible.id, row_number() over (
-        order by ts_rank(eligible.lexemes, asked.words) desc, eligible.created_at desc,
-            eligible.id) as rank
-    from eligible
-    cross join asked
-    where eligible.lexemes @@ asked.words
-    order by rank
-    limit %(page_limit)s::integer
+    select best.id, row_number() over (
+        order by best.relevance desc, best.created_at desc, best.id) as rank
+    from (
+        select eligible.id, eligible.created_at,
+            ts_rank(eligible.lexemes, (select asked.words from asked)) as relevance
+        from eligible
+        where (select asked.words from asked) is not null
+            and eligible.lexemes @@ (select asked.words from asked)
+        order by relevance desc, eligible.created_at desc, eligible.id
+        limit %(page_limit)s::integer
+    ) as best
 ),
 newest as (
-    select eligible.id, row_number() over (
-        order by eligible.created_at desc, eligible.id desc) as rank
-    from asked
-    cross join eligible
-    where asked.words is null and remanence.said(eligible.role, eligible.parts) is not null
-    order by rank
-    limit %(page_limit)s::integer
+    select latest.id, row_number() over (
+        order by latest.created_at desc, latest.id desc) as rank
+    from (
+        select eligible.id, eligible.created_at
+        from eligible
+        where (select asked.words from asked) is null
+            and remanence.said(eligible.role, eligible.parts) is not null
+        order by eligible.created_at desc, eligible.id desc
+        limit %(page_limit)s::integer
+    ) as latest
 ),
 ranked as (
     select lexical.id, lexical.rank, true as is_lexical from lexical

@@ -37,36 +37,43 @@ eligible as not materialized (
             or passage.created_at <= %(created_to)s::timestamptz)
 ),
 lexical as (
-    select eligible.id, row_number() over (
-        order by ts_rank(eligible.lexemes, asked.words) desc, eligible.created_at desc,
-            eligible.id) as rank
-    from eligible
-    cross join asked
-    where eligible.lexemes @@ asked.words
-    order by rank
-    limit %(depth)s::integer
+    select best.id, row_number() over (
+        order by best.relevance desc, best.created_at desc, best.id) as rank
+    from (
+        select eligible.id, eligible.created_at,
+            ts_rank(eligible.lexemes, (select asked.words from asked)) as relevance
+        from eligible
+        where (select asked.words from asked) is not null
+            and eligible.lexemes @@ (select asked.words from asked)
+        order by relevance desc, eligible.created_at desc, eligible.id
+        limit %(depth)s::integer
+    ) as best
 ),
 nearest as (
-    select eligible.id, row_number() over (
-        order by remanence.cosine_distance(stored.embedding, asked.vector),
-            eligible.created_at desc, eligible.id) as rank
-    from asked
-    cross join eligible
-    join remanence.passage_vectors as stored on stored.passage_id = eligible.id
-    where asked.vector is not null
-        and stored.model = %(model)s::text
-        and stored.dimensions = cardinality(%(embedding)s::real[])
-    order by rank
-    limit %(depth)s::integer
+    select best.id, row_number() over (
+        order by best.distance, best.created_at desc, best.id) as rank
+    from (
+        select eligible.id, eligible.created_at,
+            remanence.cosine_distance(
+                stored.embedding, (select asked.vector from asked)) as distance
+        from eligible
+        join remanence.passage_vectors as stored on stored.passage_id = eligible.id
+        where (select asked.vector from asked) is not null
+            and stored.model = %(model)s::text
+            and stored.dimensions = cardinality(%(embedding)s::real[])
+        order by distance, eligible.created_at desc, eligible.id
+        limit %(depth)s::integer
+    ) as best
 ),
 newest as (
-    select eligible.id, row_number() over (
-        order by eligible.created_at desc, eligible.id) as rank
-    from asked
-    cross join eligible
-    where asked.words is null and asked.vector is null
-    order by rank
-    limit %(page_limit)s::integer
+    select latest.id, row_number() over (order by latest.created_at desc, latest.id) as rank
+    from (
+        select eligible.id, eligible.created_at
+        from eligible
+        where (select asked.words is null and asked.vector is null from asked)
+        order by eligible.created_at desc, eligible.id
+        limit %(page_limit)s::integer
+    ) as latest
 ),
 ranked as (
     select lexical.id, lexical.rank as lexical_rank, null::bigint as vector_rank, lexical.rank
