@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from remanence.api.wire.inputs import RunRequest
-from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text
 from remanence.errors import InvalidRequest, NotSupported
+
+if TYPE_CHECKING:
+    from remanence.core.claims import RunOrder
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 AGENT = "agent-75db1e9c-c728-479c-b12d-07ef33b74c5f"
