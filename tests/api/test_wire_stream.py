@@ -295,6 +295,25 @@ def test_stream_of_tokens_with_unreadable_speech_shows_the_call_when_it_is_store
     assert kinds(events, tokens=True, pings=False)[0] == "tool_call_message"
 
 
+def test_stream_of_tokens_repeats_of_a_waiting_reply_only_its_calls() -> None:
+    call = ToolCall(tool_call_id="c", name="pay", arguments="{}")
+    waiting = Message(id=SAID, role="approval", parts=(Text(text="May I?"), call), created_at=NOW)
+    events = [
+        STARTED,
+        STEP,
+        *streamed((0, TextDelta(text="May I?")), (1, ToolCallDelta(tool_call_id="c", name="pay"))),
+        StepStored(step_id="step-1", messages=(waiting,)),
+        ENDED,
+    ]
+
+    assert kinds(events, tokens=True, pings=False)[:3] == [
+        "assistant_message",
+        "tool_call_message",
+        "approval_request_message",
+    ]
+    assert kinds(events, pings=False)[:2] == ["assistant_message", "approval_request_message"]
+
+
 def test_stream_with_wanted_types_filters_messages_but_keeps_the_frame() -> None:
     events = [
         STARTED,

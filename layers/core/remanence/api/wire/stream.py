@@ -15,8 +15,6 @@ from remanence.api.wire.messages import (
     Head,
     View,
     WireMessage,
-    assistant_part,
-    head_of,
     to_wire_all,
 )
 from remanence.api.wire.pace import paced
@@ -126,7 +124,7 @@ class Sight:
         self._tokens = tokens
         self.run_id: str | None = None
         self._started: dict[str, StepStarted] = {}  # by message id
-        self._streamed: set[tuple[str, int]] = set()  # parts seen as fragments
+        self._streamed: set[tuple[str, str]] = set()  # id and otid of what was seen as fragments
         self._growing: dict[tuple[str, int], GrowingText] = {}  # speech in a tool's arguments
 
     def see(self, event: RunStarted | StepStarted | Streamed | StepStored) -> list[WireMessage]:
@@ -145,18 +143,16 @@ class Sight:
 
     def _stored(self, messages: Sequence[Message]) -> list[WireMessage]:
         """What was not streamed of the messages of a step; its notices are for the model only."""
-        shown: list[WireMessage] = []
-        for stored in messages:
-            message = replace(stored, run_id=stored.run_id or self.run_id)
-            if message.role == "assistant":
-                shown += [
-                    assistant_part(part, head_of(message, index), self._view.speech)
-                    for index, part in enumerate(message.parts)
-                    if (message.id, index) not in self._streamed
-                ]
-            elif message.role not in ("user", "system"):
-                shown += to_wire_all([message], self._view)
-        return [wire for wire in shown if self._view.shows(wire["message_type"])]
+        said = [
+            replace(message, run_id=message.run_id or self.run_id)
+            for message in messages
+            if message.role not in ("user", "system")
+        ]
+        return [
+            wire
+            for wire in to_wire_all(said, self._view)
+            if (wire["id"], wire["otid"]) not in self._streamed
+        ]
 
     def _fragment(self, event: Streamed) -> list[WireMessage]:
         started = self._started[event.message_id]
@@ -171,7 +167,7 @@ class Sight:
         wire = self._delta(event.delta, head, place)
         if wire is None:
             return []
-        self._streamed.add(place)
+        self._streamed.add((wire["id"], wire["otid"]))
         return [wire] if self._view.shows(wire["message_type"]) else []
 
     def _delta(self, delta: Delta, head: Head, place: tuple[str, int]) -> WireMessage | None:
