@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,14 +20,16 @@ from support.world import (
     value,
 )
 
-from remanence.core.events import RunStarted, Streamed
-from remanence.core.exchange import Reply, Text, ToolCall, Usage
+from remanence.core.claims import RunOrder
+from remanence.core.events import RunHandedOver, RunStarted, Streamed
+from remanence.core.exchange import Approval, Reply, Text, ToolCall, Usage
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.errors import (
     AgentBusy,
     InvalidRequest,
     LeaseLost,
     NotFound,
+    PendingApproval,
     ProviderOverloaded,
     ProviderTooLong,
 )
@@ -508,3 +511,158 @@ def test_system_message_in_the_input_reaches_the_model_as_one(
     part = world.scripted.requests[0].turns[0].parts[0]
     assert isinstance(part, Text)
     assert part.text == "[System message] The office is closed."
+
+
+def test_labels_that_change_hands_within_one_step_are_stored(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(
+        database.admin_uri, blocks={"todo": "old list", "done": "nothing"}, tools=("memory",)
+    )
+    rename = '{"command":"rename","old_path":"/memories/todo","new_path":"/memories/archive"}'
+    create = '{"command":"create","path":"/memories/todo","description":"d","file_text":"new list"}'
+    both = Reply(
+        parts=(
+            ToolCall(tool_call_id="call-1", name="memory", arguments=rename),
+            ToolCall(tool_call_id="call-2", name="memory", arguments=create),
+        ),
+        finish="tool_calls",
+    )
+    world = a_world(worlds, database, both, saying("done"))
+
+    events = world.say(agent_id, "start a new list")
+
+    assert ended(events).stop_reason == "end_turn"
+    assert value(
+        database.admin_uri,
+        "select jsonb_object_agg(block.label, block.value) from remanence.agents_blocks as link"
+        " join remanence.blocks as block on block.id = link.block_id"
+        " where link.agent_id = %s and link.label = block.label",
+        agent_id,
+    ) == {"archive": "old list", "todo": "new list", "done": "nothing"}
+
+
+def test_approval_is_asked_for_refused_when_wrong_and_runs_the_call_when_given(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+    with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+        conn.execute(
+            "update remanence.agents_tools set requires_approval = true where agent_id = %s",
+            [agent_id],
+        )
+    asking = a_world(
+        worlds, database, calling("memory_insert", '{"label":"human","new_string":"Ada"}')
+    )
+    asked = asking.say(agent_id, "I am Ada")
+    assert ended(asked).stop_reason == "requires_approval"
+
+    with pytest.raises(PendingApproval) as refused:
+        asking.say(agent_id, "hello?")
+    assert refused.value.tool_call_ids == ("call-1",)
+    with pytest.raises(InvalidRequest, match="call-1"):
+        list(asking.engine.start(DEFAULT_ORG_ID, an_answer(agent_id, "call-9"), stream=False))
+
+    later = a_world(worlds, database, saying("Noted."))
+    events = list(later.engine.start(DEFAULT_ORG_ID, an_answer(agent_id, "call-1"), stream=False))
+
+    assert ended(events).stop_reason == "end_turn"
+    assert [role for role, _ in history(database.admin_uri, agent_id)] == [
+        "user",
+        "approval",
+        "approval",
+        "tool",
+        "assistant",
+    ]
+    assert "Ada" in later.scripted.requests[0].system
+    with pytest.raises(InvalidRequest, match="none"):
+        list(later.engine.start(DEFAULT_ORG_ID, an_answer(agent_id, "call-1"), stream=False))
+
+
+def an_answer(agent_id: str, call_id: str) -> RunOrder:
+    message = replace(
+        a_message("", "approval"), parts=(Approval(tool_call_id=call_id, approve=True),)
+    )
+    return RunOrder(agent_id=agent_id, conversation_id=None, messages=(message,))
+
+
+def test_background_runs_queue_in_order_and_are_followed_from_another_process(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    caller = a_world(worlds, database)
+    runs = [
+        caller.engine.enqueue(DEFAULT_ORG_ID, an_order(agent_id, f"message {n}")) for n in range(3)
+    ]
+    conversation_id = runs[0].conversation_id or ""
+    worker = a_world(worlds, database, *[saying(f"answer {n}") for n in range(3)])
+
+    while worker.engine.advance(DEFAULT_ORG_ID, conversation_id, deadline=float("inf")):
+        pass
+
+    assert [text for _, text in history(database.admin_uri, agent_id)] == [
+        text for n in range(3) for text in (f"message {n}", f"answer {n}")
+    ]
+    events = list(caller.engine.follow(DEFAULT_ORG_ID, runs[1].run_id))
+    assert isinstance(events[0], RunStarted)
+    assert stored(events)[0].parts == (Text(text="answer 1"),)
+    assert ended(events).stop_reason == "end_turn"
+
+
+def test_same_request_again_gets_the_events_of_its_first_run(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    world = a_world(worlds, database, saying("once"))
+    keys = {"idempotency_key": "key-1", "request_hash": "hash"}
+    first = world.say(agent_id, "hello", **keys)
+
+    again = world.say(agent_id, "hello", **keys)
+
+    assert ended(again).run_id == ended(first).run_id
+    assert stored(again)[0].id == stored(first)[0].id
+    assert len(history(database.admin_uri, agent_id)) == 2
+
+
+def test_cancel_from_another_process_stops_a_run_in_the_middle_of_its_reply(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri)
+    canceller = a_world(worlds, database)
+
+    def while_cancelled(request: Request) -> Reply:
+        canceller.engine.cancel(DEFAULT_ORG_ID, agent_id=agent_id)
+        return saying("never stored")
+
+    world = a_world(worlds, database, while_cancelled, saying("next time"))
+
+    events = world.say(agent_id, "hello")
+    after = world.say(agent_id, "and now?")
+
+    assert ended(events).stop_reason == "cancelled"
+    assert ended(after).stop_reason == "end_turn"
+    assert [text for _, text in history(database.admin_uri, agent_id)] == [
+        "hello",
+        "and now?",
+        "next time",
+    ]
+
+
+def test_run_without_time_for_another_step_is_handed_over_and_can_be_taken_at_once(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+    first = a_world(
+        worlds, database, calling("memory_insert", '{"label":"human","new_string":"Ada"}')
+    )
+    soon = first.deps.monotonic() + first.deps.step_limit_s / 2
+
+    events = list(
+        first.engine.start(DEFAULT_ORG_ID, an_order(agent_id, "hi"), stream=False, deadline=soon)
+    )
+
+    assert isinstance(events[-1], RunHandedOver)
+    assert len(first.bells.rung) == 1
+    second = a_world(worlds, database, saying("done"))
+    assert not second.engine.advance(DEFAULT_ORG_ID, first.bells.rung[0], deadline=float("inf"))
+    assert history(database.admin_uri, agent_id)[-1] == ("assistant", "done")

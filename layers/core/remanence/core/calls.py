@@ -131,9 +131,14 @@ class BlockChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
-    """What the calls of a reply left behind. `touched`: the last call that changed each block."""
+    """What the calls of a reply left behind.
+
+    `ran` names the tools that were run, in order: not what was refused unread, forbidden or denied.
+    `touched` is the last call that changed each block.
+    """
 
     returns: tuple[ToolReturn, ...]
+    ran: tuple[str, ...]
     blocks: tuple[Block, ...]
     touched: dict[str, str]
     passages: tuple[NewPassage, ...]
@@ -186,11 +191,12 @@ def _schema_for(parameters: JsonObject, given: JsonObject) -> JsonObject:
     demand what is given anyway.
     """
     properties = parameters.get("properties")
-    known = properties if isinstance(properties, dict) else {}
     required = parameters.get("required")
+    if not isinstance(properties, dict):
+        return parameters  # takes anything
     return {
         **parameters,
-        "properties": {**known, "request_heartbeat": {"type": "boolean"}},
+        "properties": {**properties, "request_heartbeat": {"type": "boolean"}},
         "required": [
             name for name in (required if isinstance(required, list) else []) if name not in given
         ],
@@ -227,9 +233,12 @@ def run_calls(
         One return per call, and what is to be written.
     """
     bench = _Bench(findings=findings, clock=clock, new_id=new_id, blocks=state.blocks)
-    returns = []
+    returns: list[ToolReturn] = []
+    ran: list[str] = []
     for call in calls:
         problem = _problem_of(call, allowed)
+        if problem is None:
+            ran.append(call.call.name)
         text, status = bench.run(call) if problem is None else (problem, "error")
         returns.append(
             ToolReturn(
@@ -241,6 +250,7 @@ def run_calls(
         )
     return CallResult(
         returns=tuple(returns),
+        ran=tuple(ran),
         blocks=bench.blocks,
         touched=bench.touched,
         passages=tuple(bench.passages),

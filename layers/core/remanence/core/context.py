@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from remanence.core.builtin import with_heartbeat
 from remanence.core.exchange import Request, Text, ToolReturn, ToolSpec, Turn
 from remanence.core.history import Repair, turns_of
-from remanence.core.rules import allowed_tools, render_rules
+from remanence.core.rules import allowed_tools, allows_parallel_calls, render_rules
 from remanence.core.tokens import estimate_request, estimate_text
 from remanence.core.types import HEARTBEAT_AGENT_TYPES
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from remanence.core.exchange import JsonObject
+    from remanence.core.exchange import JsonObject, ModelSettings
     from remanence.core.rules import Allowed
-    from remanence.core.types import Block, MemoryCounts, State, Summary, Tool
+    from remanence.core.types import Agent, Block, MemoryCounts, State, Summary, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,8 @@ def compile_context(state: State, tz: tzinfo) -> Context:
         system=system,
         turns=turns,
         tools=specs,
-        tool_choice=_tool_choice(allowed, specs),
-        settings=agent.model_settings,
+        tool_choice=_tool_choice(allowed, specs, agent.agent_type),
+        settings=_settings(agent),
         cache_key=state.conversation.id,
     )
     tokens = {name: estimate_text(text) for name, text in sections.items()}
@@ -112,12 +112,22 @@ def _allowed(state: State) -> Allowed:
     )
 
 
-def _tool_choice(allowed: Allowed, specs: Sequence[ToolSpec]) -> str:
+def _tool_choice(allowed: Allowed, specs: Sequence[ToolSpec], agent_type: str) -> str:
     if not specs:
         return "none"
     if allowed.forced is not None:
         return allowed.forced
-    return "required" if allowed.must_call else "auto"
+    # Heartbeat agents act and speak by tools only.
+    must_call = allowed.must_call or agent_type in HEARTBEAT_AGENT_TYPES
+    return "required" if must_call else "auto"
+
+
+def _settings(agent: Agent) -> ModelSettings:
+    """The agent's settings; calls come one at a time where their order is ruled."""
+    settings = agent.model_settings
+    if allows_parallel_calls(agent.tool_rules):
+        return settings
+    return replace(settings, parallel_tool_calls=False)
 
 
 def _spec(tool: Tool, agent_type: str) -> ToolSpec:

@@ -104,14 +104,14 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
     result = run_calls(
         state, calls, findings, allowed=plan.context.allowed, clock=clock, new_id=new_id
     )
-    stop, notice = stop_after(state, reply, calls, result.returns)
+    stop, notice = stop_after(state, reply, calls, result)
     outcome = _outcome(plan, reply, result.returns, stop, ids=ids, clock=clock, notice=notice)
     return replace(
         outcome,
         blocks=result.blocks,
         changes=block_changes(state.blocks, result),
         passages=result.passages,
-        called_tools=tuple(call.call.name for call in calls),
+        called_tools=result.ran,
     )
 
 
@@ -141,7 +141,7 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
     result = run_calls(
         state, refused(calls, opened), findings, allowed=everything, clock=clock, new_id=new_id
     )
-    stop, notice = stop_after(state, opened.reply, calls, result.returns)
+    stop, notice = stop_after(state, opened.reply, calls, result)
     message = _message(ids.tool_message_id, "tool", result.returns, ids, clock.now)
     messages = (message,) if notice is None else (message, _notice(notice, ids, clock.now))
     size = plan.context.estimate_tokens + sum(each.tokens for each in messages)
@@ -152,7 +152,7 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
         blocks=result.blocks,
         changes=block_changes(state.blocks, result),
         passages=result.passages,
-        called_tools=tuple(call.call.name for call in calls),
+        called_tools=result.ran,
         stop_reason=stop,
         anchor=state.conversation.anchor,
         window_tokens=predict(state.conversation.anchor, size),

@@ -186,7 +186,7 @@ create table remanence.agents_blocks (
     label text not null,                        -- the block's, so that it is unique per agent
     position integer not null,                  -- order in the context
     primary key (agent_id, block_id),
-    constraint agents_blocks_label_unique unique (agent_id, label)
+    constraint agents_blocks_label_unique unique (agent_id, label) deferrable initially immediate
 );
 -- blocks.agents.list, and which agents see an edit
 create index agents_blocks_block_idx on remanence.agents_blocks (block_id);

@@ -25,11 +25,16 @@ begin
         select from jsonb_array_elements(p_blocks -> 'created') as made
         join remanence.agents_blocks as link
             on link.agent_id = p_agent_id and link.label = made ->> 'label'
-        where not p_blocks -> 'detached' ? link.block_id)
+        where not p_blocks -> 'detached' ? link.block_id
+            and not exists (  -- renamed away by the same step
+                select from jsonb_array_elements(p_blocks -> 'edited') as edit
+                where edit ->> 'id' = link.block_id and edit ->> 'label' <> link.label))
     then
         return false;
     end if;
 
+    -- labels may change hands within a step: they are compared when all have moved
+    set constraints remanence.agents_blocks_label_unique deferred;
     delete from remanence.agents_blocks
     where agent_id = p_agent_id
         and block_id in (select jsonb_array_elements_text(p_blocks -> 'detached'));
@@ -56,6 +61,7 @@ begin
     select p_org_id, change ->> 'id', coalesce((change ->> 'base_version')::integer, 0) + 1,
         change ->> 'value', p_step_id, change ->> 'tool_call_id'
     from jsonb_array_elements(p_blocks -> 'edited' || (p_blocks -> 'created')) as change;
+    set constraints remanence.agents_blocks_label_unique immediate;
     return true;
 end
 $$;
