@@ -51,7 +51,7 @@ def test_context_is_one_bar_with_every_part_in_proportion() -> None:
     assert ["s", "system", "prompt", "2,000", "20", "%"] in [row.split() for row in rows]
     assert ["░", "free", "6,000", "60", "%"] in [row.split() for row in rows]
     assert "4,000 of 10,000 tokens" in printed(console)
-    assert "1,200 in recall memory, 3 passages" in printed(console)
+    assert "1,200 in recall memory; passages in archival memory: 3" in printed(console)
 
 
 def test_context_over_its_window_still_draws_a_bar() -> None:

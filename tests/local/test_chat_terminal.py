@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 RUN = (
     # Opening the terminal makes it the one that ctrl-C comes from.
-    "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); from remanence.local.chat import run_chat; "
+    "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); "
+    "from remanence.local.chat import run_chat; "
     "sys.exit(run_chat(sys.argv[1], None, None))"
 )
 PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"

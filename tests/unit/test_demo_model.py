@@ -386,7 +386,7 @@ def test_sentence_in_another_language_is_kept_and_found_again(
 
     assert session.archive == [statement]
     assert "archival_memory_search" in session.names()
-    assert statement.rstrip(".") in answer
+    assert statement.rstrip(".。") in answer
 
 
 # --- who it is ---------------------------------------------------------------------------------

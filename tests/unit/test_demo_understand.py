@@ -122,6 +122,12 @@ def test_question_is_asked_as_it_was_put(message: str) -> None:
     assert understand(message) == [Ask(question=message)]
 
 
+def test_two_questions_in_one_sentence_are_two() -> None:
+    asked = understand("where do I live and what's my dog's name?")
+
+    assert asked == [Ask(question="where do I live"), Ask(question="what's my dog's name?")]
+
+
 def test_question_after_a_fact_is_asked_too() -> None:
     intents = understand("Actually, I live in Porto now. Where do I live?")
 

@@ -127,7 +127,7 @@ def _with_small_talk(told: list[str], intents: Sequence[Intent], situation: Situ
     """A greeting goes before what is told; other remarks are made when there is nothing else."""
     topics: list[Topic] = [intent.topic for intent in intents if isinstance(intent, Talk)]
     if "greeting" in topics:
-        return [greeting(_name(intents, situation)), *told]
+        return [greeting(_name(intents, situation)) + ("\n" if told else ""), *told]
     return told or [remark(topic) for topic in topics[:1]]
 
 

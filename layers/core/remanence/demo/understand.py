@@ -109,6 +109,9 @@ _NAME_IS_NOT = re.compile(
     re.IGNORECASE,
 )
 _ELLIPSIS = re.compile(r"(?:(?:it|that) (?:is|was|should be) )?(?:in |at )?(?P<new>[\w'. -]{1,40})")
+_ANOTHER_QUESTION = re.compile(
+    r",? and (?=(?:what|where|who|when|how|which|do|does|is|am|are)\b)", re.IGNORECASE
+)
 _TALK: dict[Topic, str] = {
     "thanks": r"(?:many |ok |great )?(?:thanks|thank you|thx|cheers)(?: \w+){0,5}",
     "farewell": (
@@ -176,7 +179,8 @@ def _intents(sentence: str, before: str) -> Iterator[Intent]:
     elif forget := _FORGET.fullmatch(bare):
         yield Forget(what=forget["what"])
     elif is_question(sentence if start == 0 else bare) and preface is None:
-        yield Ask(question=sentence[-len(bare) - 1 :] if start else sentence)
+        asked = sentence[-len(bare) - 1 :] if start else sentence
+        yield from (Ask(question=part) for part in _ANOTHER_QUESTION.split(asked))
     else:
         yield _statement(sentence, bare, before, is_correction=is_correction)
 

@@ -80,5 +80,5 @@ def as_sentence(text: str) -> str:
 
 def quoted(text: str) -> str:
     """The words of somebody in quotation marks, without full stop, at most 300 characters."""
-    words = " ".join(text.split()).rstrip(".")
+    words = " ".join(text.split()).rstrip(".。")
     return f'"{words if len(words) <= 300 else words[:299] + "…"}"'

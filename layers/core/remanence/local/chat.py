@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from remanence.local.chat_agents import LastAgent, choose_agent
@@ -124,7 +125,7 @@ def _greet(room: Room) -> None:
         console.print(Text("  A new agent: it knows nothing about you yet.", style="dim"))
     else:
         for line in _reminder(room):
-            console.print(Text(f"  {line}", style="dim"))
+            console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2), expand=False))
     console.print()
 
 
@@ -152,6 +153,7 @@ def _answer(room: Room, view: ChatView, line: str) -> bool:
         _send(room, view, line)
     except (ServerUnreachable, ServerRefused) as exc:
         view.failed(_explained(exc, room.server.base_url))
+        view.end()
     return True
 
 

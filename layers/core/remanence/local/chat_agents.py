@@ -23,6 +23,8 @@ _PERSONA = (
     "I am a companion who remembers. I am warm, curious and brief, and I keep what I learn about "
     "the person I talk with in my memory."
 )
+# A block is sent with every message: large enough for a person, too small for a diary.
+_BLOCK_CHARS = 5_000
 # What a new agent gets beside the tools that every agent has.
 _TOOLS = ("archival_memory_insert", "archival_memory_search", "conversation_search")
 
@@ -118,8 +120,8 @@ def create_agent(server: ChatServer, name: str) -> ChatAgent:
     body: JsonObject = {
         "name": name,
         "memory_blocks": [
-            {"label": "human", "value": ""},
-            {"label": "persona", "value": _PERSONA},
+            {"label": "human", "value": "", "limit": _BLOCK_CHARS},
+            {"label": "persona", "value": _PERSONA, "limit": _BLOCK_CHARS},
         ],
         "tools": [*_TOOLS],
     }

@@ -78,7 +78,7 @@ def print_memory(console: Console, blocks: Sequence[JsonObject]) -> None:
             head.append("  read only", style="yellow")
         _show(console, head)
         for line in value.splitlines() or ["(empty)"]:
-            _show(console, Text(f"  {harmless(line)}", style="" if value else "dim"))
+            _show(console, Text(harmless(line), style="" if value else "dim"), indent=2)
 
 
 def _bar(used: int, limit: int) -> Text:
@@ -111,8 +111,8 @@ def print_context(console: Console, context: JsonValue) -> None:
         console,
         Text(
             f"  {number_at(context, 'num_messages'):,} messages in view, "
-            f"{number_at(context, 'num_recall_memory'):,} in recall memory, "
-            f"{number_at(context, 'num_archival_memory'):,} passages in archival memory",
+            f"{number_at(context, 'num_recall_memory'):,} in recall memory; "
+            f"passages in archival memory: {number_at(context, 'num_archival_memory'):,}",
             style="dim",
         ),
     )
@@ -158,12 +158,14 @@ def print_found(console: Console, title: str, found: Sequence[tuple[str, str]]) 
         _show(console, line.append(" ".join(harmless(text).split())))
 
 
-def _show(console: Console, what: str | Text | Table) -> None:
+def _show(console: Console, what: str | Text | Table, *, indent: int = 0) -> None:
     """Print something: indented in a terminal like everything else, never wrapped in a pipe."""
     if console.is_terminal:
-        console.print(Padding(what, (0, 0, 0, 2), expand=False), highlight=False)
+        console.print(Padding(what, (0, 0, 0, indent + 2), expand=False), highlight=False)
+    elif isinstance(what, Table):
+        console.print(what, highlight=False)
     else:
-        console.print(what, highlight=False, soft_wrap=not isinstance(what, Table))
+        console.print(Text(" " * indent), what, sep="", highlight=False, soft_wrap=True)
 
 
 def _table() -> Table:
