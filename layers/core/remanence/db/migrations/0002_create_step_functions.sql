@@ -185,7 +185,7 @@ $$;
 --    run {id, options, input, background, idempotency_key, request_hash, metadata}
 -- returns outcome:
 --    ok        state          stored and claimed
---    queued    run_id         stored, waits for its turn
+--    queued    run_id, conversation_id   stored (this time or before), goes on without the caller
 --    exists    run_id         this idempotency key was used for the same request
 --    mismatch  run_id         ... for another request; nothing stored
 --    busy      conversation_id, run_id, hanging   another run is not finished; nothing stored
@@ -200,7 +200,6 @@ declare
     run remanence.runs;
     asked jsonb := p -> 'run';
     refusal jsonb;
-    held boolean;
 begin
     perform remanence.enter_org(p ->> 'org_id');
     if p ->> 'conversation_id' is null then
@@ -217,11 +216,18 @@ begin
             'kind', case when p ->> 'conversation_id' is null then 'agent' else 'conversation' end,
             'id', coalesce(p ->> 'conversation_id', p ->> 'agent_id'));
     end if;
-    held := conv.lease_until is not null and conv.lease_until > clock_timestamp();
+    select * into run from remanence.runs where id = asked ->> 'id';
+    if found then  -- the same call again, its first answer was lost on the way
+        if run.status = 'running' and conv.lease_token = p ->> 'lease_token' then
+            return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+        end if;
+        return jsonb_build_object(
+            'outcome', 'queued', 'run_id', run.id, 'conversation_id', conv.id);
+    end if;
     if asked ->> 'idempotency_key' is not null then
         select * into run from remanence.runs
         where conversation_id = conv.id and idempotency_key = asked ->> 'idempotency_key';
-        if found and run.id <> asked ->> 'id' then
+        if found then
             return jsonb_build_object(
                 'outcome', case when run.request_hash = asked ->> 'request_hash'
                     then 'exists' else 'mismatch' end,
@@ -230,13 +236,10 @@ begin
     end if;
     select * into run from remanence.runs
     where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
-    if found and run.id = asked ->> 'id' and conv.lease_token = p ->> 'lease_token' then
-        -- the same call again, its first answer was lost on the way
-        return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
-    end if;
     if found and not (p ->> 'queued')::boolean then
         return jsonb_build_object(
-            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id, 'hanging', not held);
+            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id,
+            'hanging', coalesce(conv.lease_until <= clock_timestamp(), true));
     end if;
     refusal := remanence.approval_refusal_v1(conv, p);
     if refusal is not null then
@@ -250,11 +253,7 @@ begin
         (asked ->> 'background')::boolean, asked -> 'options', asked -> 'input',
         asked ->> 'idempotency_key', asked ->> 'request_hash',
         coalesce(asked -> 'metadata', '{}'))
-    on conflict (id) do nothing
     returning * into run;
-    if not found then  -- queued, and sent again
-        return jsonb_build_object('outcome', 'queued', 'run_id', asked ->> 'id');
-    end if;
     update remanence.conversations set next_ord = next_ord + 1 where id = conv.id;
     if (p ->> 'queued')::boolean then
         return jsonb_build_object(

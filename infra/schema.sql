@@ -1,0 +1,1940 @@
+-- The schema after all migrations, for reading. Generated: `make schema`. Nothing runs this file.
+
+CREATE SCHEMA remanence;
+
+COMMENT ON SCHEMA remanence IS 'Agents, their memory and their runs.';
+
+CREATE FUNCTION remanence.agent_blocks_v1(p_agent_id text) RETURNS jsonb
+    LANGUAGE sql
+    AS $$
+    select coalesce(jsonb_agg(to_jsonb(block) order by link.position), '[]')
+    from remanence.agents_blocks as link
+    join remanence.blocks as block on block.id = link.block_id
+    where link.agent_id = p_agent_id
+$$;
+
+CREATE FUNCTION remanence.agent_create_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    made remanence.agents := jsonb_populate_record(null::remanence.agents, p -> 'agent');
+    block_ids text[] := array(
+        select new_block ->> 'id' from jsonb_array_elements(p -> 'new_blocks') as new_block
+    ) || array(select jsonb_array_elements_text(p -> 'block_ids'));
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.insert_blocks_v1(p ->> 'org_id', p -> 'new_blocks');
+    perform remanence.require_blocks_v1(block_ids);
+    insert into remanence.agents (
+        id, org_id, name, agent_type, system, model, embedding, description,
+        context_window_limit, model_settings, compaction_settings, tool_rules, tags, metadata,
+        timezone, message_buffer_autoclear, hidden, extras)
+    values (
+        made.id, p ->> 'org_id', made.name, made.agent_type, made.system, made.model,
+        made.embedding, made.description, made.context_window_limit, made.model_settings,
+        made.compaction_settings, made.tool_rules, made.tags, made.metadata, made.timezone,
+        made.message_buffer_autoclear, made.hidden, made.extras)
+    on conflict (id) do nothing;
+    if found then
+        insert into remanence.conversations (id, org_id, agent_id, is_default, next_seq)
+        values (
+            p ->> 'conversation_id', p ->> 'org_id', made.id, true,
+            jsonb_array_length(p -> 'messages') + 1);
+        insert into remanence.messages (
+            conversation_id, seq, id, org_id, agent_id, role, parts, name, otid, sender_id,
+            tokens, created_at)
+        select p ->> 'conversation_id', place, item ->> 'id', p ->> 'org_id', made.id,
+            item ->> 'role', item -> 'parts', item ->> 'name', item ->> 'otid',
+            item ->> 'sender_id', (item ->> 'tokens')::integer, clock_timestamp()
+        from jsonb_array_elements(p -> 'messages') with ordinality as items (item, place);
+        perform remanence.set_agent_blocks_v1(p ->> 'org_id', made.id, block_ids);
+        perform remanence.set_agent_tools_v1(
+            p ->> 'org_id', made.id, remanence.tool_ids_v1(p -> 'tool_names', p -> 'tool_ids'));
+    end if;
+    return jsonb_build_object(
+        'outcome', 'ok', 'view', remanence.agent_view_v1(made.id, '{blocks,tools}'));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
+CREATE FUNCTION remanence.agent_delete_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform from remanence.conversations where agent_id = p ->> 'agent_id' order by id for update;
+    delete from remanence.archives as archive
+    using remanence.archives_agents as link
+    where link.archive_id = archive.id and link.agent_id = p ->> 'agent_id' and link.is_owner
+        and not exists (
+            select from remanence.archives_agents as other
+            where other.archive_id = archive.id and other.agent_id <> link.agent_id);
+    delete from remanence.agents where id = p ->> 'agent_id';
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE TABLE remanence.agents (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    name text NOT NULL,
+    agent_type text NOT NULL,
+    system text NOT NULL,
+    model text NOT NULL,
+    embedding text,
+    description text,
+    context_window_limit integer NOT NULL,
+    model_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    compaction_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tool_rules jsonb DEFAULT '[]'::jsonb NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    timezone text DEFAULT 'UTC'::text NOT NULL,
+    message_buffer_autoclear boolean DEFAULT false NOT NULL,
+    hidden boolean DEFAULT false NOT NULL,
+    extras jsonb DEFAULT '{}'::jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    last_stop_reason text,
+    last_run_completion timestamp with time zone,
+    last_run_duration_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agents_context_window_check CHECK ((context_window_limit > 0))
+);
+
+CREATE FUNCTION remanence.agent_sort_key_v1(p_agent remanence.agents, p_order_by text, p_ascending boolean) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case p_order_by
+        when 'updated_at' then p_agent.updated_at
+        when 'last_run_completion' then coalesce(
+            p_agent.last_run_completion,
+            case when p_ascending then timestamptz 'infinity' else timestamptz '-infinity' end)
+        else p_agent.created_at
+    end
+$$;
+
+CREATE FUNCTION remanence.agent_state_v1(p_agent_id text) RETURNS jsonb
+    LANGUAGE sql
+    AS $$
+    select jsonb_build_object(
+        'agent', to_jsonb(agent),
+        'tools', coalesce((
+            select jsonb_agg(
+                to_jsonb(tool) - 'source_code' || jsonb_build_object(
+                    'requires_approval',
+                    coalesce(link.requires_approval, tool.default_requires_approval))
+                order by link.position)
+            from remanence.agents_tools as link
+            join remanence.tools as tool on tool.id = link.tool_id
+            where link.agent_id = agent.id), '[]'))
+    from remanence.agents as agent
+    where agent.id = p_agent_id
+$$;
+
+CREATE FUNCTION remanence.agent_update_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted remanence.agents := jsonb_populate_record(null::remanence.agents, p -> 'agent');
+    agent remanence.agents;
+    block_ids text[] := array(select jsonb_array_elements_text(
+        case jsonb_typeof(p -> 'block_ids') when 'array' then p -> 'block_ids' else '[]' end));
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.require_blocks_v1(block_ids);
+    agent := remanence.touch_agent_v1(wanted.id);
+    if agent.version <> (p ->> 'base_version')::integer + 1 then
+        perform remanence.refuse_v1('{"outcome": "stale"}');
+    end if;
+    update remanence.agents
+    set name = wanted.name, system = wanted.system, model = wanted.model,
+        embedding = wanted.embedding, description = wanted.description,
+        context_window_limit = wanted.context_window_limit,
+        model_settings = wanted.model_settings,
+        compaction_settings = wanted.compaction_settings, tool_rules = wanted.tool_rules,
+        tags = wanted.tags, metadata = wanted.metadata, timezone = wanted.timezone,
+        message_buffer_autoclear = wanted.message_buffer_autoclear, hidden = wanted.hidden,
+        extras = wanted.extras, last_stop_reason = wanted.last_stop_reason,
+        last_run_completion = wanted.last_run_completion,
+        last_run_duration_ms = wanted.last_run_duration_ms
+    where id = agent.id;
+    if jsonb_typeof(p -> 'block_ids') = 'array' then
+        perform remanence.set_agent_blocks_v1(agent.org_id, agent.id, block_ids);
+    end if;
+    if jsonb_typeof(p -> 'tool_ids') = 'array' then
+        perform remanence.set_agent_tools_v1(
+            agent.org_id, agent.id, remanence.tool_ids_v1('[]', p -> 'tool_ids'));
+    end if;
+    return jsonb_build_object(
+        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools}'));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
+CREATE FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object(
+        'agent', to_jsonb(agent),
+        'blocks', case when 'blocks' = any (p_relations)
+            then remanence.agent_blocks_v1(agent.id) else '[]' end,
+        'tools', case when 'tools' = any (p_relations)
+            then coalesce((
+                select jsonb_agg(
+                    to_jsonb(tool) || jsonb_build_object(
+                        'requires_approval',
+                        coalesce(link.requires_approval, tool.default_requires_approval))
+                    order by link.position)
+                from remanence.agents_tools as link
+                join remanence.tools as tool on tool.id = link.tool_id
+                where link.agent_id = agent.id), '[]')
+            else '[]' end,
+        'message_ids', remanence.context_message_ids_v1(agent.id))
+    from remanence.agents as agent
+    where agent.id = p_agent_id
+$$;
+
+CREATE FUNCTION remanence.any_lexeme(question text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select string_agg(
+        '''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
+    from unnest(remanence.lexemes(question))
+$$;
+
+CREATE TABLE remanence.conversations (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    is_default boolean DEFAULT false NOT NULL,
+    summary text,
+    extras jsonb DEFAULT '{}'::jsonb NOT NULL,
+    next_seq bigint DEFAULT 1 NOT NULL,
+    next_ord bigint DEFAULT 1 NOT NULL,
+    window_from_seq bigint DEFAULT 1 NOT NULL,
+    window_tokens integer DEFAULT 0 NOT NULL,
+    anchor jsonb DEFAULT '{}'::jsonb NOT NULL,
+    fence bigint DEFAULT 0 NOT NULL,
+    lease_token text,
+    lease_until timestamp with time zone,
+    claims integer DEFAULT 0 NOT NULL,
+    pending_message_id text,
+    pending_call_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    pending_since timestamp with time zone,
+    last_message_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    answers text[] := array(
+        select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')) order by 1);
+    waits boolean := p_conv.pending_message_id is not null and p_conv.pending_since
+        > clock_timestamp() - (p ->> 'approval_ttl_ms')::bigint * interval '1 millisecond';
+begin
+    if answers <> '{}' then
+        if not waits or answers <> array(select unnest(p_conv.pending_call_ids) order by 1) then
+            return jsonb_build_object('outcome', 'unasked', 'call_ids',
+                case when waits then to_jsonb(p_conv.pending_call_ids) else '[]' end);
+        end if;
+    elsif waits then
+        return jsonb_build_object('outcome', 'pending',
+            'message_id', p_conv.pending_message_id, 'call_ids', p_conv.pending_call_ids);
+    end if;
+    return null;
+end
+$$;
+
+CREATE FUNCTION remanence.block_link_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    rest text[];
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.require_blocks_v1(array[p ->> 'block_id']);
+    agent := remanence.touch_agent_v1(p ->> 'agent_id');
+    rest := array(
+        select block_id from remanence.agents_blocks
+        where agent_id = agent.id
+            and ((p ->> 'attach')::boolean or block_id <> p ->> 'block_id')
+        order by position);
+    if (p ->> 'attach')::boolean and not p ->> 'block_id' = any (rest) then
+        rest := rest || (p ->> 'block_id');
+    end if;
+    perform remanence.set_agent_blocks_v1(agent.org_id, agent.id, rest);
+    return jsonb_build_object(
+        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools}'));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
+CREATE FUNCTION remanence.block_update_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    block remanence.blocks;
+    wanted remanence.blocks;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into block from remanence.blocks
+    where id = coalesce(p ->> 'block_id', (
+        select link.block_id from remanence.agents_blocks as link
+        where link.agent_id = p ->> 'agent_id' and link.label = p ->> 'label'))
+    for update;
+    if not found then
+        return remanence.missing_block_v1(p);
+    end if;
+    wanted := jsonb_populate_record(block, (p -> 'set') - 'extras');
+    wanted.extras := block.extras || coalesce(p -> 'set' -> 'extras', '{}');
+    if length(wanted.value) > wanted."limit" then
+        return jsonb_build_object(
+            'outcome', 'limit', 'what', format('the value of block %L', wanted.label),
+            'limit', wanted."limit", 'actual', length(wanted.value));
+    end if;
+    if (wanted.label, wanted.value, wanted."limit", wanted.description, wanted.read_only)
+        is distinct from (block.label, block.value, block."limit", block.description,
+            block.read_only)
+    then
+        wanted.version := block.version + 1;
+        insert into remanence.block_versions (org_id, block_id, version, value)
+        values (block.org_id, block.id, wanted.version, wanted.value);
+    end if;
+    if wanted is distinct from block then
+        update remanence.blocks
+        set label = wanted.label, value = wanted.value, "limit" = wanted."limit",
+            description = wanted.description, read_only = wanted.read_only,
+            metadata = wanted.metadata, tags = wanted.tags, hidden = wanted.hidden,
+            extras = wanted.extras, version = wanted.version, updated_at = clock_timestamp()
+        where id = block.id
+        returning * into wanted;
+        update remanence.agents_blocks set label = wanted.label
+        where block_id = block.id and label <> wanted.label;
+    end if;
+    return jsonb_build_object('outcome', 'ok', 'block', to_jsonb(wanted));
+exception
+    when unique_violation then
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'an agent of block %L has another block with the label %L; labels are unique per agent',
+            block.id, wanted.label));
+end
+$$;
+
+CREATE TABLE remanence.runs (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    conversation_id text NOT NULL,
+    ord bigint NOT NULL,
+    status text NOT NULL,
+    stop_reason text,
+    background boolean DEFAULT false NOT NULL,
+    cancel_requested boolean DEFAULT false NOT NULL,
+    options jsonb NOT NULL,
+    input jsonb NOT NULL,
+    idempotency_key text,
+    request_hash text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    ttft_ns bigint,
+    CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['created'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+CREATE FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    first_seq bigint := p_conv.next_seq;
+    window_from bigint := p_conv.window_from_seq;
+    added integer := 0;
+begin
+    if p_run.status = 'created' then
+        if (select message_buffer_autoclear from remanence.agents where id = p_conv.agent_id) then
+            window_from := first_seq;
+        end if;
+        insert into remanence.messages (
+            conversation_id, seq, id, org_id, agent_id, run_id, role, parts, name, otid,
+            sender_id, tokens, created_at)
+        select p_conv.id, first_seq + place - 1, item ->> 'id', p_conv.org_id, p_conv.agent_id,
+            p_run.id, item ->> 'role', item -> 'parts', item ->> 'name', item ->> 'otid',
+            item ->> 'sender_id', (item ->> 'tokens')::integer, clock_timestamp()
+        from jsonb_array_elements(p_run.input) with ordinality as items (item, place);
+        get diagnostics added = row_count;
+        update remanence.runs set status = 'running', started_at = clock_timestamp()
+        where id = p_run.id;
+    end if;
+    update remanence.conversations
+    set fence = fence + (lease_token is distinct from p_token)::integer,
+        lease_token = p_token,
+        lease_until = clock_timestamp() + p_lease_ms * interval '1 millisecond',
+        claims = claims + 1,
+        pending_message_id = case when added > 0 then null else pending_message_id end,
+        pending_call_ids = case when added > 0 then '{}' else pending_call_ids end,
+        pending_since = case when added > 0 then null else pending_since end,
+        next_seq = first_seq + added,
+        window_from_seq = window_from,
+        last_message_at = case when added > 0 then clock_timestamp() else last_message_at end
+    where id = p_conv.id;
+    return jsonb_build_object(
+        'outcome', 'ok', 'state', remanence.step_state_v1(p_conv.id, p_run.id));
+end
+$$;
+
+CREATE FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    answer jsonb;
+    changed boolean;
+begin
+    answer := jsonb_build_object(
+        'outcome', 'ok',
+        'next_seq', p_conv.next_seq,
+        'cancel_requested', (
+            select cancel_requested from remanence.runs where id = p ->> 'run_id'),
+        'more', exists (
+            select from remanence.runs
+            where conversation_id = p_conv.id and status in ('created', 'running')
+                and id <> p ->> 'run_id'));
+    if jsonb_typeof(p -> 'finish') = 'object' then
+        return answer;  -- nobody reads the rest
+    end if;
+    select agent.version <> (p ->> 'agent_version')::integer into changed
+    from remanence.agents as agent where agent.id = p_conv.agent_id;
+    if changed then
+        answer := answer || remanence.agent_state_v1(p_conv.agent_id);
+    end if;
+    if p -> 'passages' <> '[]' then
+        answer := answer || jsonb_build_object(
+            'counts', remanence.memory_counts_v1(p_conv.agent_id, p_conv.window_from_seq));
+    end if;
+    select coalesce(jsonb_object_agg(block.id, block.version), '{}') <> p -> 'known_blocks'
+    into changed
+    from remanence.agents_blocks as link
+    join remanence.blocks as block on block.id = link.block_id
+    where link.agent_id = p_conv.agent_id;
+    if changed then
+        answer := answer || jsonb_build_object(
+            'blocks', remanence.agent_blocks_v1(p_conv.agent_id));
+    end if;
+    return answer;
+end
+$$;
+
+CREATE FUNCTION remanence.compact_commit_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations
+    where id = p ->> 'conversation_id' for update;
+    if not found then
+        return jsonb_build_object('outcome', 'moved');
+    end if;
+    if conv.lease_until > clock_timestamp() then
+        return jsonb_build_object('outcome', 'busy');
+    end if;
+    if not remanence.move_window_v1(conv, null, p -> 'eviction') then
+        return jsonb_build_object('outcome', 'moved');
+    end if;
+    -- the size of the next request changed by far more than the anchor can follow
+    update remanence.conversations
+    set window_tokens = (p ->> 'window_tokens')::integer, anchor = p -> 'anchor'
+    where id = conv.id;
+    return jsonb_build_object('outcome', 'ok');
+end
+$$;
+
+CREATE FUNCTION remanence.context_message_ids_v1(p_agent_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(newest.id order by newest.seq), '[]')
+    from (
+        select message.id, message.seq
+        from remanence.conversations as conv
+        join remanence.messages as message
+            on message.conversation_id = conv.id and message.seq >= conv.window_from_seq
+        where conv.agent_id = p_agent_id and conv.is_default
+        order by message.seq desc
+        limit 500) as newest
+$$;
+
+CREATE FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensions.halfvec) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select a operator(extensions.<=>) b $$;
+
+CREATE FUNCTION remanence.current_org() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ select nullif(pg_catalog.current_setting('remanence.org_id', true), '') $$;
+
+CREATE FUNCTION remanence.enter_org(p_org_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform set_config('remanence.org_id', p_org_id, true), set_config('role', 'remanence_app', true);
+end
+$$;
+
+CREATE FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into remanence.blocks (
+        id, org_id, label, value, "limit", description, read_only, metadata, tags, hidden, extras,
+        created_at, updated_at)
+    select made.id, p_org_id, made.label, made.value, made."limit", made.description,
+        made.read_only, made.metadata, made.tags, made.hidden, made.extras,
+        clock_timestamp(), clock_timestamp()
+    from jsonb_populate_recordset(null::remanence.blocks, p_blocks) as made
+    on conflict (id) do nothing;
+    insert into remanence.block_versions (org_id, block_id, version, value)
+    select p_org_id, made.id, 1, made.value
+    from jsonb_populate_recordset(null::remanence.blocks, p_blocks) as made
+    on conflict (block_id, version) do nothing;
+end
+$$;
+
+CREATE FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into remanence.passages (
+        id, org_id, archive_id, text, tags, metadata, step_id, tool_call_id, created_at)
+    select item ->> 'id', p_org_id, p_archive_id, item ->> 'text',
+        array(select jsonb_array_elements_text(item -> 'tags')),
+        coalesce(item -> 'metadata', '{}'), p_step_id, item ->> 'tool_call_id',
+        coalesce((item ->> 'created_at')::timestamptz, clock_timestamp())
+    from jsonb_array_elements(p_passages) as item
+    on conflict (id) do nothing;
+    insert into remanence.passage_vectors (
+        passage_id, org_id, archive_id, model, dimensions, embedding)
+    select item ->> 'id', p_org_id, p_archive_id, item ->> 'embedding_model',
+        jsonb_array_length(item -> 'embedding'),
+        remanence.to_halfvec(array(
+            select value::real from jsonb_array_elements_text(item -> 'embedding') as value))
+    from jsonb_array_elements(p_passages) as item
+    where jsonb_typeof(item -> 'embedding') = 'array'
+    on conflict (passage_id) do nothing;
+end
+$$;
+
+CREATE FUNCTION remanence.lexemes(content text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select to_tsvector('pg_catalog.english', regexp_replace(t.cut, t.unspaced, ' ', 'g'))
+        || to_tsvector('pg_catalog.simple', coalesce((
+            select string_agg(
+                'u' || pair.char || case when pair.following is null then ''
+                    else ' ' || pair.char || pair.following end, ' ')
+            from (
+                select chars.char, lead(chars.char) over (
+                    partition by run.place order by chars.place) as following
+                from regexp_matches(t.cut, '(' || t.unspaced || ')', 'g')
+                        with ordinality as run (m, place),
+                     string_to_table(run.m[1], null) with ordinality as chars (char, place)
+            ) as pair
+        ), ''))
+    from (
+        select left(content, 50000) as cut,
+               '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
+                   as unspaced
+    ) as t
+$$;
+
+COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
+
+CREATE FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) RETURNS jsonb
+    LANGUAGE sql
+    AS $$
+    select jsonb_build_object(
+        'recall', p_window_from_seq - 1,
+        'archival', (
+            select count(*) from (
+                select from remanence.archives_agents as link
+                join remanence.passages as passage on passage.archive_id = link.archive_id
+                where link.agent_id = p_agent_id
+                limit 10001) as counted),
+        'archival_tags', (
+            select coalesce(jsonb_agg(distinct tag), '[]')
+            from (
+                select passage.tags
+                from remanence.archives_agents as link
+                join remanence.passages as passage on passage.archive_id = link.archive_id
+                where link.agent_id = p_agent_id and passage.tags <> '{}'
+                order by passage.created_at desc
+                limit 200) as recent, unnest(recent.tags) as tag))
+$$;
+
+CREATE FUNCTION remanence.messages_reset_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    run_id text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations
+    where agent_id = p ->> 'agent_id' and is_default for update;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    if conv.lease_until > clock_timestamp() then
+        select id into run_id from remanence.runs
+        where conversation_id = conv.id and status in ('created', 'running')
+        order by ord limit 1;
+        return jsonb_build_object(
+            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run_id);
+    end if;
+    update remanence.runs
+    set status = 'cancelled', stop_reason = 'cancelled', completed_at = clock_timestamp()
+    where conversation_id = conv.id and status in ('created', 'running');
+    delete from remanence.summaries where conversation_id = conv.id;
+    delete from remanence.messages where conversation_id = conv.id;
+    update remanence.conversations
+    set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}',
+        fence = fence + 1, lease_token = null, lease_until = null,
+        updated_at = clock_timestamp()
+    where id = conv.id;
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE FUNCTION remanence.missing_block_v1(p jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('outcome', 'not_found') || case
+        when p ->> 'agent_id' is not null
+            and not exists (select from remanence.agents where id = p ->> 'agent_id')
+        then jsonb_build_object('kind', 'agent', 'id', p ->> 'agent_id')
+        else jsonb_build_object('kind', 'block', 'id', coalesce(p ->> 'block_id', p ->> 'label'))
+    end
+$$;
+
+CREATE FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if p_conv.window_from_seq <> (p_eviction ->> 'base_window_from_seq')::bigint then
+        return false;
+    end if;
+    insert into remanence.summaries (
+        id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model,
+        step_id, created_at)
+    select item ->> 'id', p_conv.org_id, p_conv.agent_id, p_conv.id, (item ->> 'level')::integer,
+        (item ->> 'from_seq')::bigint, (item ->> 'to_seq')::bigint, item ->> 'text',
+        (item ->> 'tokens')::integer, item ->> 'model', p_step_id, clock_timestamp()
+    from jsonb_array_elements(p_eviction -> 'summaries') as item;
+    update remanence.summaries as child
+    set parent_id = link.value
+    from jsonb_each_text(p_eviction -> 'parents') as link
+    where child.id = link.key;
+    update remanence.conversations
+    set window_from_seq = (p_eviction ->> 'window_from_seq')::bigint
+    where id = p_conv.id;
+    return true;
+end
+$$;
+
+CREATE FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+    own text;
+begin
+    select link.archive_id into own from remanence.archives_agents as link
+    where link.agent_id = p_agent.id
+    order by link.is_owner desc, link.created_at limit 1;
+    if own is null then
+        insert into remanence.archives (id, org_id, name, embedding)
+        values (p_new_id, p_agent.org_id, p_agent.name || '''s archive', p_agent.embedding);
+        insert into remanence.archives_agents (org_id, agent_id, archive_id, is_owner)
+        values (p_agent.org_id, p_agent.id, p_new_id, true);
+        own := p_new_id;
+    end if;
+    return own;
+end
+$$;
+
+CREATE FUNCTION remanence.passages_add_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    own text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    -- the lock keeps two first insertions from making two archives
+    select * into agent from remanence.agents
+    where id = p ->> 'agent_id' for no key update;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    own := remanence.own_archive_v1(agent, p ->> 'new_archive_id');
+    perform remanence.insert_passages_v1(agent.org_id, own, null, p -> 'passages');
+    return jsonb_build_object(
+        'outcome', 'ok',
+        'passages', (
+            select jsonb_agg(
+                to_jsonb(passage) - 'lexemes' || jsonb_build_object('embedding', archive.embedding)
+                order by items.place)
+            from jsonb_array_elements(p -> 'passages') with ordinality as items (item, place)
+            join remanence.passages as passage on passage.id = items.item ->> 'id'
+            join remanence.archives as archive on archive.id = passage.archive_id));
+end
+$$;
+
+CREATE FUNCTION remanence.refuse_v1(p_outcome jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception using
+        errcode = 'RM001', message = p_outcome ->> 'outcome', detail = p_outcome::text;
+end
+$$;
+
+CREATE FUNCTION remanence.require_blocks_v1(p_block_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    missing text;
+begin
+    perform from remanence.blocks where id = any (p_block_ids) order by id for key share;
+    select wanted into missing
+    from unnest(p_block_ids) as wanted
+    where not exists (select from remanence.blocks where id = wanted)
+    limit 1;
+    if missing is not null then
+        perform remanence.refuse_v1(
+            jsonb_build_object('outcome', 'not_found', 'kind', 'block', 'id', missing));
+    end if;
+end
+$$;
+
+CREATE FUNCTION remanence.run_cancel_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    run remanence.runs;
+    held boolean;
+    answer jsonb := '[]';
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    for run in
+        select * from remanence.runs
+        where status in ('created', 'running')
+            and agent_id = coalesce(p ->> 'agent_id', agent_id)
+            and conversation_id = coalesce(p ->> 'conversation_id', conversation_id)
+            and (p ->> 'run_ids' is null or p -> 'run_ids' ? id)
+        order by conversation_id, ord
+    loop
+        -- the conversation is locked first, as in every other function
+        select coalesce(lease_until > clock_timestamp(), false) into held
+        from remanence.conversations where id = run.conversation_id for update;
+        update remanence.runs
+        set cancel_requested = true,
+            status = case when held and status = 'running' then status else 'cancelled' end,
+            stop_reason = case when held and status = 'running' then null else 'cancelled' end,
+            completed_at = case when held and status = 'running' then null
+                else clock_timestamp() end
+        where id = run.id and status in ('created', 'running')
+        returning * into run;
+        if found and not held and run.started_at is not null then
+            -- a worker that comes back after its lease must find it gone
+            update remanence.conversations
+            set fence = fence + 1, lease_token = null, lease_until = null
+            where id = run.conversation_id;
+        end if;
+        if found then
+            answer := answer || jsonb_build_object('id', run.id, 'status', run.status);
+        end if;
+    end loop;
+    -- calls that wait for an approval are given up; the run that made them is over already
+    for run in
+        update remanence.conversations as conv
+        set pending_message_id = null, pending_call_ids = '{}', pending_since = null
+        from remanence.messages as message
+        join remanence.runs as asking on asking.id = message.run_id
+        where message.id = conv.pending_message_id
+            and conv.agent_id = coalesce(p ->> 'agent_id', conv.agent_id)
+            and conv.id = coalesce(p ->> 'conversation_id', conv.id)
+            and (p ->> 'run_ids' is null or p -> 'run_ids' ? asking.id)
+        returning asking.*
+    loop
+        answer := answer || jsonb_build_object('id', run.id, 'status', 'cancelled');
+    end loop;
+    return answer;
+end
+$$;
+
+CREATE FUNCTION remanence.run_start_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    run remanence.runs;
+    asked jsonb := p -> 'run';
+    refusal jsonb;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    if p ->> 'conversation_id' is null then
+        select * into conv from remanence.conversations
+        where agent_id = p ->> 'agent_id' and is_default for update;
+    else
+        select * into conv from remanence.conversations
+        where id = p ->> 'conversation_id'
+            and agent_id = coalesce(p ->> 'agent_id', agent_id) for update;
+    end if;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found',
+            'kind', case when p ->> 'conversation_id' is null then 'agent' else 'conversation' end,
+            'id', coalesce(p ->> 'conversation_id', p ->> 'agent_id'));
+    end if;
+    select * into run from remanence.runs where id = asked ->> 'id';
+    if found then  -- the same call again, its first answer was lost on the way
+        if run.status = 'running' and conv.lease_token = p ->> 'lease_token' then
+            return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+        end if;
+        return jsonb_build_object(
+            'outcome', 'queued', 'run_id', run.id, 'conversation_id', conv.id);
+    end if;
+    if asked ->> 'idempotency_key' is not null then
+        select * into run from remanence.runs
+        where conversation_id = conv.id and idempotency_key = asked ->> 'idempotency_key';
+        if found then
+            return jsonb_build_object(
+                'outcome', case when run.request_hash = asked ->> 'request_hash'
+                    then 'exists' else 'mismatch' end,
+                'run_id', run.id);
+        end if;
+    end if;
+    select * into run from remanence.runs
+    where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
+    if found and not (p ->> 'queued')::boolean then
+        return jsonb_build_object(
+            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id,
+            'hanging', coalesce(conv.lease_until <= clock_timestamp(), true));
+    end if;
+    refusal := remanence.approval_refusal_v1(conv, p);
+    if refusal is not null then
+        return refusal;
+    end if;
+    insert into remanence.runs (
+        id, org_id, agent_id, conversation_id, ord, status, background, options, input,
+        idempotency_key, request_hash, metadata)
+    values (
+        asked ->> 'id', conv.org_id, conv.agent_id, conv.id, conv.next_ord, 'created',
+        (asked ->> 'background')::boolean, asked -> 'options', asked -> 'input',
+        asked ->> 'idempotency_key', asked ->> 'request_hash',
+        coalesce(asked -> 'metadata', '{}'))
+    returning * into run;
+    update remanence.conversations set next_ord = next_ord + 1 where id = conv.id;
+    if (p ->> 'queued')::boolean then
+        return jsonb_build_object(
+            'outcome', 'queued', 'run_id', run.id, 'conversation_id', conv.id);
+    end if;
+    return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+end
+$$;
+
+CREATE FUNCTION remanence.said(role text, parts jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+    part jsonb;
+    said text := '';
+begin
+    if role not in ('user', 'assistant', 'system') then
+        return null;
+    end if;
+    for part in select value from jsonb_array_elements(parts) loop
+        if part ->> 'type' = 'text' then
+            said := said || ' ' || (part ->> 'text');
+        elsif part ->> 'type' = 'tool_call' and part ->> 'name' = 'send_message' then
+            begin
+                said := said || ' ' || coalesce((part ->> 'arguments')::jsonb ->> 'message', '');
+            exception when others then null;  -- arguments that are not JSON: nothing was said
+            end;
+        end if;
+    end loop;
+    return nullif(ltrim(said), '');
+end
+$$;
+
+CREATE FUNCTION remanence.set_agent_blocks_v1(p_org_id text, p_agent_id text, p_block_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    twice text;
+begin
+    select block.label into twice
+    from remanence.blocks as block
+    where block.id = any (p_block_ids)
+    group by block.label having count(*) > 1
+    limit 1;
+    if twice is not null then
+        perform remanence.refuse_v1(jsonb_build_object(
+            'outcome', 'conflict', 'message', format(
+                'agent %L would have two blocks with the label %L; labels are unique per agent',
+                p_agent_id, twice)));
+    end if;
+    delete from remanence.agents_blocks
+    where agent_id = p_agent_id and not block_id = any (p_block_ids);
+    insert into remanence.agents_blocks (org_id, agent_id, block_id, label, position)
+    select p_org_id, p_agent_id, block.id, block.label, min(wanted.place)
+    from unnest(p_block_ids) with ordinality as wanted (id, place)
+    join remanence.blocks as block on block.id = wanted.id
+    group by block.id, block.label
+    on conflict (agent_id, block_id) do update set position = excluded.position;
+exception
+    when unique_violation then  -- one of its other blocks was given the label at this moment
+        perform remanence.refuse_v1(jsonb_build_object(
+            'outcome', 'conflict', 'message', format(
+                'agent %L has another block with the same label by now', p_agent_id)));
+end
+$$;
+
+CREATE FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id text, p_tool_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    delete from remanence.agents_tools
+    where agent_id = p_agent_id and not tool_id = any (p_tool_ids);
+    insert into remanence.agents_tools (org_id, agent_id, tool_id, position)
+    select p_org_id, p_agent_id, wanted.id, wanted.place
+    from unnest(p_tool_ids) with ordinality as wanted (id, place)
+    on conflict (agent_id, tool_id) do update set position = excluded.position;
+end
+$$;
+
+CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select case
+        when role = 'approval' and not parts @> '[{"type": "tool_call"}]'
+            then array['approval_response_message']
+        when role in ('assistant', 'approval') then array(
+            select case
+                when part ->> 'type' = 'text' then 'assistant_message'
+                when part ->> 'type' = 'reasoning' and part ? 'redacted'
+                    then 'hidden_reasoning_message'
+                when part ->> 'type' = 'reasoning' then 'reasoning_message'
+                when role = 'approval' then 'approval_request_message'
+                when part ->> 'name' = p_speech_tool then 'assistant_message'
+                else 'tool_call_message' end
+            from jsonb_array_elements(parts) with ordinality as items (part, place)
+            order by place)
+        when role = 'tool' then array(
+            select 'tool_return_message'
+            from jsonb_array_elements(parts) as part
+            where part ->> 'name' is distinct from p_speech_tool
+                or part ->> 'status' = 'error')
+        else array[role || '_message']
+    end
+$$;
+
+CREATE FUNCTION remanence.step_begin_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    run remanence.runs;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations
+    where id = p ->> 'conversation_id' for update;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'conversation', 'id', p ->> 'conversation_id');
+    end if;
+    select * into run from remanence.runs
+    where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
+    if not found then
+        return jsonb_build_object('outcome', 'idle');
+    end if;
+    if conv.lease_until > clock_timestamp() and conv.lease_token <> p ->> 'lease_token' then
+        return jsonb_build_object(
+            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id, 'retry_after_ms',
+            ceil(extract(epoch from conv.lease_until - clock_timestamp()) * 1000)::integer);
+    end if;
+    return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+end
+$$;
+
+CREATE FUNCTION remanence.step_commit_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    agent remanence.agents;
+    step jsonb := p -> 'step';
+    finish jsonb := nullif(p -> 'finish', 'null');
+    added integer := jsonb_array_length(p -> 'messages');
+    hands_over boolean := (p ->> 'lease_ms')::integer = 0;
+    moment timestamptz;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations
+    where id = p ->> 'conversation_id' for update;
+    if not found then
+        return jsonb_build_object('outcome', 'lost');
+    end if;
+    if exists (
+        select from remanence.steps
+        where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
+            and lease_token = p ->> 'lease_token')
+    then  -- the same commit again, its first answer was lost on the way
+        return remanence.committed_v1(conv, p);
+    end if;
+    if conv.lease_token is distinct from p ->> 'lease_token'
+        or conv.fence <> (p ->> 'fence')::bigint
+    then
+        return jsonb_build_object('outcome', 'lost');
+    end if;
+    if step ->> 'status' <> 'cancelled' and exists (
+        select from remanence.runs where id = p ->> 'run_id' and cancel_requested)
+    then
+        return jsonb_build_object('outcome', 'cancelled');
+    end if;
+    if p -> 'blocks' <> '{"edited": [], "created": [], "detached": []}'
+        and not remanence.write_blocks_v1(
+            conv.org_id, conv.agent_id, step ->> 'id', p -> 'blocks')
+    then
+        return jsonb_build_object(
+            'outcome', 'conflict', 'blocks', remanence.agent_blocks_v1(conv.agent_id));
+    end if;
+
+    moment := clock_timestamp();
+    insert into remanence.messages (
+        conversation_id, seq, id, org_id, agent_id, run_id, step_id, role, parts, name, otid,
+        tokens, created_at)
+    select conv.id, conv.next_seq + place - 1, item ->> 'id', conv.org_id, conv.agent_id,
+        p ->> 'run_id', step ->> 'id', item ->> 'role', item -> 'parts', item ->> 'name',
+        item ->> 'otid', (item ->> 'tokens')::integer, (item ->> 'created_at')::timestamptz
+    from jsonb_array_elements(p -> 'messages') with ordinality as items (item, place);
+    insert into remanence.steps (
+        id, org_id, agent_id, conversation_id, run_id, step_no, lease_token, status, stop_reason,
+        model, context_window_limit, prompt_tokens, completion_tokens, cached_input_tokens,
+        cache_write_tokens, reasoning_tokens, called_tools, error, receipt, llm_ns, step_ns,
+        started_at)
+    values (
+        step ->> 'id', conv.org_id, conv.agent_id, conv.id, p ->> 'run_id',
+        (step ->> 'step_no')::integer, p ->> 'lease_token', step ->> 'status',
+        step ->> 'stop_reason', step ->> 'model', (step ->> 'context_window_limit')::integer,
+        (step ->> 'prompt_tokens')::integer, (step ->> 'completion_tokens')::integer,
+        (step ->> 'cached_input_tokens')::integer, (step ->> 'cache_write_tokens')::integer,
+        (step ->> 'reasoning_tokens')::integer,
+        array(select jsonb_array_elements_text(step -> 'called_tools')),
+        nullif(step -> 'error', 'null'), step -> 'receipt', (step ->> 'llm_ns')::bigint,
+        (step ->> 'step_ns')::bigint, (step ->> 'started_at')::timestamptz);
+    if p -> 'passages' <> '[]' then
+        select * into strict agent from remanence.agents where id = conv.agent_id;
+        perform remanence.insert_passages_v1(
+            conv.org_id, remanence.own_archive_v1(agent, p ->> 'new_archive_id'),
+            step ->> 'id', p -> 'passages');
+    end if;
+    if jsonb_typeof(p -> 'eviction') = 'object' then
+        perform remanence.move_window_v1(conv, step ->> 'id', p -> 'eviction');
+    end if;
+    if finish is not null then
+        update remanence.runs
+        set status = finish ->> 'status', stop_reason = finish ->> 'stop_reason',
+            error = nullif(finish -> 'error', 'null'),
+            ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment
+        where id = p ->> 'run_id';
+        update remanence.agents
+        set last_stop_reason = finish ->> 'stop_reason', last_run_completion = moment,
+            last_run_duration_ms = extract(epoch from moment - (
+                select started_at from remanence.runs where id = p ->> 'run_id')) * 1000
+        where id = conv.agent_id;
+    end if;
+    update remanence.conversations
+    set next_seq = next_seq + added,
+        anchor = coalesce(nullif(p -> 'anchor', 'null'), anchor),
+        window_tokens = coalesce((p ->> 'window_tokens')::integer, window_tokens),
+        last_message_at = moment,
+        claims = 0,
+        pending_message_id = p -> 'pending' ->> 'message_id',
+        pending_call_ids = array(
+            select jsonb_array_elements_text(coalesce(p -> 'pending' -> 'call_ids', '[]'))),
+        pending_since = case when jsonb_typeof(p -> 'pending') = 'object' then moment end,
+        lease_token = case when finish is null and not hands_over then lease_token end,
+        lease_until = case when finish is null and not hands_over
+            then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
+    where id = conv.id
+    returning * into conv;
+    return remanence.committed_v1(conv, p);
+end
+$$;
+
+CREATE FUNCTION remanence.step_state_v1(p_conversation_id text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+begin
+    select * into strict conv from remanence.conversations where id = p_conversation_id;
+    return remanence.agent_state_v1(conv.agent_id) || jsonb_build_object(
+        'blocks', remanence.agent_blocks_v1(conv.agent_id),
+        'conversation', to_jsonb(conv),
+        'counts', remanence.memory_counts_v1(conv.agent_id, conv.window_from_seq),
+        'run', (  -- of a conversation that is only looked at: its newest
+            select to_jsonb(run) - 'input' from remanence.runs as run
+            where run.conversation_id = conv.id and run.id = coalesce(p_run_id, run.id)
+            order by run.ord desc limit 1),
+        'steps', (
+            select jsonb_build_object(
+                'done', count(*),
+                'called_tools', coalesce((
+                    select jsonb_agg(called order by earlier.step_no, place)
+                    from remanence.steps as earlier,
+                         unnest(earlier.called_tools) with ordinality as names (called, place)
+                    where earlier.run_id = p_run_id), '[]'),
+                'prompt_tokens', coalesce(sum(prompt_tokens), 0),
+                'completion_tokens', coalesce(sum(completion_tokens), 0),
+                'cached_input_tokens', coalesce(sum(cached_input_tokens), 0),
+                'cache_write_tokens', coalesce(sum(cache_write_tokens), 0),
+                'reasoning_tokens', coalesce(sum(reasoning_tokens), 0))
+            from remanence.steps where run_id = p_run_id),
+        'summaries', (
+            select coalesce(jsonb_agg(to_jsonb(summary) order by summary.from_seq), '[]')
+            from remanence.summaries as summary
+            where summary.conversation_id = conv.id and summary.parent_id is null),
+        'window', (
+            select coalesce(jsonb_agg(to_jsonb(message) - 'lexemes' order by message.seq), '[]')
+            from remanence.messages as message
+            where message.conversation_id = conv.id and message.seq >= conv.window_from_seq));
+end
+$$;
+
+CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) RETURNS TABLE(kind text, org_id text, conversation_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    (select distinct 'hanging', run.org_id, run.conversation_id
+     from remanence.runs as run
+     join remanence.conversations as conv on conv.id = run.conversation_id
+     where run.status in ('created', 'running')
+        and run.created_at < pg_catalog.clock_timestamp()
+            - p_hanging_after_ms * interval '1 millisecond'
+        and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
+     limit p_limit)
+    union all
+    (select 'large', conv.org_id, conv.id
+     from remanence.conversations as conv
+     join remanence.agents as agent on agent.id = conv.agent_id
+     where conv.window_tokens > 0
+        and conv.window_tokens > agent.context_window_limit * p_share
+        and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
+     order by conv.window_tokens::real / agent.context_window_limit desc
+     limit p_limit)
+$$;
+
+CREATE FUNCTION remanence.to_halfvec(v real[]) RETURNS extensions.halfvec
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select v::extensions.halfvec $$;
+
+CREATE FUNCTION remanence.tool_approval_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    agent := remanence.touch_agent_v1(p ->> 'agent_id');
+    update remanence.agents_tools as link
+    set requires_approval = (p ->> 'requires_approval')::boolean
+    from remanence.tools as tool
+    where tool.id = link.tool_id and tool.name = p ->> 'tool_name' and link.agent_id = agent.id;
+    if not found then
+        perform remanence.refuse_v1(jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'tool', 'id', p ->> 'tool_name'));
+    end if;
+    update remanence.agents
+    set tool_rules = coalesce((
+            select jsonb_agg(rule order by place)
+            from jsonb_array_elements(tool_rules) with ordinality as rules (rule, place)
+            where not (rule ->> 'type' = 'requires_approval'
+                and rule ->> 'tool_name' = p ->> 'tool_name')), '[]')
+        || case when (p ->> 'requires_approval')::boolean
+            then jsonb_build_array(p -> 'rule') else '[]' end
+    where id = agent.id;
+    return jsonb_build_object(
+        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools}'));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
+CREATE FUNCTION remanence.tool_ids_v1(p_names jsonb, p_ids jsonb) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+    missing text;
+    found_ids text[];
+begin
+    select wanted into missing
+    from (
+        select given.name as wanted from jsonb_array_elements_text(p_names) as given (name)
+        where not exists (select from remanence.tools as tool where tool.name = given.name)
+        union all
+        select given.id from jsonb_array_elements_text(p_ids) as given (id)
+        where not exists (select from remanence.tools as tool where tool.id = given.id)
+    ) as unknown
+    limit 1;
+    if missing is not null then
+        perform remanence.refuse_v1(
+            jsonb_build_object('outcome', 'not_found', 'kind', 'tool', 'id', missing));
+    end if;
+    select array_agg(id order by place) into found_ids
+    from (
+        select id, min(place) as place
+        from (
+            select tool.id, wanted.place
+            from jsonb_array_elements_text(p_names) with ordinality as wanted (name, place)
+            join remanence.tools as tool on tool.name = wanted.name
+            union all
+            select wanted.id, wanted.place + jsonb_array_length(p_names)
+            from jsonb_array_elements_text(p_ids) with ordinality as wanted (id, place)
+        ) as wanted
+        group by id
+    ) as once;
+    return coalesce(found_ids, '{}');
+end
+$$;
+
+CREATE FUNCTION remanence.tool_link_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    agent := remanence.touch_agent_v1(p ->> 'agent_id');
+    perform remanence.tool_ids_v1('[]', jsonb_build_array(p ->> 'tool_id'));
+    if (p ->> 'attach')::boolean then
+        insert into remanence.agents_tools (org_id, agent_id, tool_id, position)
+        select agent.org_id, agent.id, p ->> 'tool_id', coalesce(max(position), 0) + 1
+        from remanence.agents_tools where agent_id = agent.id
+        on conflict (agent_id, tool_id) do nothing;
+    else
+        delete from remanence.agents_tools
+        where agent_id = agent.id and tool_id = p ->> 'tool_id';
+    end if;
+    return jsonb_build_object(
+        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools}'));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
+CREATE FUNCTION remanence.touch_agent_v1(p_agent_id text) RETURNS remanence.agents
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+begin
+    update remanence.agents
+    set version = version + 1, updated_at = clock_timestamp()
+    where id = p_agent_id
+    returning * into agent;
+    if not found then
+        perform remanence.refuse_v1(
+            jsonb_build_object('outcome', 'not_found', 'kind', 'agent', 'id', p_agent_id));
+    end if;
+    return agent;
+end
+$$;
+
+CREATE FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+    stale boolean;
+begin
+    perform from remanence.blocks
+    where id in (select edit ->> 'id' from jsonb_array_elements(p_blocks -> 'edited') as edit)
+    order by id for update;
+    select bool_or(block.id is null or block.version <> (edit ->> 'base_version')::integer)
+    into stale
+    from jsonb_array_elements(p_blocks -> 'edited') as edit
+    left join (
+        remanence.blocks as block
+        join remanence.agents_blocks as link
+            on link.block_id = block.id and link.agent_id = p_agent_id)
+        on block.id = edit ->> 'id';
+    if stale or exists (
+        select from jsonb_array_elements(p_blocks -> 'created') as made
+        join remanence.agents_blocks as link
+            on link.agent_id = p_agent_id and link.label = made ->> 'label'
+        where not p_blocks -> 'detached' ? link.block_id
+            and not exists (  -- renamed away by the same step
+                select from jsonb_array_elements(p_blocks -> 'edited') as edit
+                where edit ->> 'id' = link.block_id and edit ->> 'label' <> link.label))
+    then
+        return false;
+    end if;
+
+    -- labels may change hands within a step: they are compared when all have moved
+    set constraints remanence.agents_blocks_label_unique deferred;
+    delete from remanence.agents_blocks
+    where agent_id = p_agent_id
+        and block_id in (select jsonb_array_elements_text(p_blocks -> 'detached'));
+    update remanence.blocks as block
+    set value = edit ->> 'value', label = edit ->> 'label', description = edit ->> 'description',
+        version = block.version + 1, updated_at = clock_timestamp()
+    from jsonb_array_elements(p_blocks -> 'edited') as edit
+    where block.id = edit ->> 'id';
+    update remanence.agents_blocks as link
+    set label = edit ->> 'label'
+    from jsonb_array_elements(p_blocks -> 'edited') as edit
+    where link.block_id = edit ->> 'id' and link.label <> edit ->> 'label';
+    insert into remanence.blocks (id, org_id, label, value, "limit", description)
+    select made ->> 'id', p_org_id, made ->> 'label', made ->> 'value',
+        (made ->> 'limit')::integer, made ->> 'description'
+    from jsonb_array_elements(p_blocks -> 'created') as made;
+    insert into remanence.agents_blocks (org_id, agent_id, block_id, label, position)
+    select p_org_id, p_agent_id, made ->> 'id', made ->> 'label',
+        place + coalesce((
+            select max(position) from remanence.agents_blocks where agent_id = p_agent_id), 0)
+    from jsonb_array_elements(p_blocks -> 'created') with ordinality as items (made, place);
+    insert into remanence.block_versions (
+        org_id, block_id, version, value, step_id, tool_call_id)
+    select p_org_id, change ->> 'id', coalesce((change ->> 'base_version')::integer, 0) + 1,
+        change ->> 'value', p_step_id, change ->> 'tool_call_id'
+    from jsonb_array_elements(p_blocks -> 'edited' || (p_blocks -> 'created')) as change;
+    set constraints remanence.agents_blocks_label_unique immediate;
+    return true;
+end
+$$;
+
+CREATE TABLE remanence.agents_blocks (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    block_id text NOT NULL,
+    label text NOT NULL,
+    "position" integer NOT NULL
+);
+
+CREATE TABLE remanence.agents_tools (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    tool_id text NOT NULL,
+    "position" integer NOT NULL,
+    requires_approval boolean
+);
+
+CREATE TABLE remanence.archives (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    name text NOT NULL,
+    description text,
+    embedding text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.archives_agents (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    archive_id text NOT NULL,
+    is_owner boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.block_versions (
+    org_id text NOT NULL,
+    block_id text NOT NULL,
+    version integer NOT NULL,
+    value text NOT NULL,
+    step_id text,
+    tool_call_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.blocks (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    label text NOT NULL,
+    value text NOT NULL,
+    "limit" integer NOT NULL,
+    description text,
+    read_only boolean DEFAULT false NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    hidden boolean DEFAULT false NOT NULL,
+    extras jsonb DEFAULT '{}'::jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT blocks_limit_check CHECK (("limit" > 0)),
+    CONSTRAINT blocks_value_check CHECK ((length(value) <= "limit"))
+);
+
+CREATE TABLE remanence.messages (
+    conversation_id text NOT NULL,
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    run_id text,
+    step_id text,
+    role text NOT NULL,
+    parts jsonb NOT NULL,
+    name text,
+    otid text,
+    sender_id text,
+    tokens integer DEFAULT 0 NOT NULL,
+    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(remanence.said(role, parts))) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['system'::text, 'user'::text, 'assistant'::text, 'tool'::text, 'approval'::text, 'summary'::text])))
+);
+
+CREATE TABLE remanence.organizations (
+    id text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.passage_vectors (
+    passage_id text NOT NULL,
+    org_id text NOT NULL,
+    archive_id text NOT NULL,
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    embedding extensions.halfvec NOT NULL
+);
+ALTER TABLE ONLY remanence.passage_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+
+CREATE TABLE remanence.passages (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    archive_id text NOT NULL,
+    text text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    step_id text,
+    tool_call_id text,
+    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(text)) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT passages_text_check CHECK ((text <> ''::text))
+);
+
+CREATE TABLE remanence.schema_migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.steps (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    conversation_id text NOT NULL,
+    run_id text NOT NULL,
+    step_no integer NOT NULL,
+    lease_token text NOT NULL,
+    status text NOT NULL,
+    stop_reason text,
+    model text NOT NULL,
+    context_window_limit integer NOT NULL,
+    prompt_tokens integer DEFAULT 0 NOT NULL,
+    completion_tokens integer DEFAULT 0 NOT NULL,
+    cached_input_tokens integer DEFAULT 0 NOT NULL,
+    cache_write_tokens integer DEFAULT 0 NOT NULL,
+    reasoning_tokens integer DEFAULT 0 NOT NULL,
+    called_tools text[] DEFAULT '{}'::text[] NOT NULL,
+    error jsonb,
+    receipt jsonb DEFAULT '{}'::jsonb NOT NULL,
+    feedback text,
+    llm_ns bigint,
+    step_ns bigint,
+    started_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT steps_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+CREATE TABLE remanence.summaries (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    conversation_id text NOT NULL,
+    level integer NOT NULL,
+    from_seq bigint NOT NULL,
+    to_seq bigint NOT NULL,
+    text text NOT NULL,
+    tokens integer NOT NULL,
+    model text NOT NULL,
+    parent_id text,
+    step_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT summaries_span_check CHECK ((from_seq <= to_seq))
+);
+
+CREATE TABLE remanence.tools (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    tool_type text NOT NULL,
+    parameters jsonb NOT NULL,
+    source_code text,
+    return_char_limit integer DEFAULT 50000 NOT NULL,
+    default_requires_approval boolean DEFAULT false NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    extras jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY remanence.agents_blocks
+    ADD CONSTRAINT agents_blocks_label_unique UNIQUE (agent_id, label) DEFERRABLE;
+
+ALTER TABLE ONLY remanence.agents_blocks
+    ADD CONSTRAINT agents_blocks_pkey PRIMARY KEY (agent_id, block_id);
+
+ALTER TABLE ONLY remanence.agents
+    ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.agents_tools
+    ADD CONSTRAINT agents_tools_pkey PRIMARY KEY (agent_id, tool_id);
+
+ALTER TABLE ONLY remanence.archives_agents
+    ADD CONSTRAINT archives_agents_pkey PRIMARY KEY (agent_id, archive_id);
+
+ALTER TABLE ONLY remanence.archives
+    ADD CONSTRAINT archives_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.block_versions
+    ADD CONSTRAINT block_versions_pkey PRIMARY KEY (block_id, version);
+
+ALTER TABLE ONLY remanence.blocks
+    ADD CONSTRAINT blocks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.conversations
+    ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.messages
+    ADD CONSTRAINT messages_id_unique UNIQUE (id);
+
+ALTER TABLE ONLY remanence.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
+
+ALTER TABLE ONLY remanence.organizations
+    ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.passage_vectors
+    ADD CONSTRAINT passage_vectors_pkey PRIMARY KEY (passage_id);
+
+ALTER TABLE ONLY remanence.passages
+    ADD CONSTRAINT passages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.runs
+    ADD CONSTRAINT runs_ord_unique UNIQUE (conversation_id, ord);
+
+ALTER TABLE ONLY remanence.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY remanence.steps
+    ADD CONSTRAINT steps_no_unique UNIQUE (run_id, step_no);
+
+ALTER TABLE ONLY remanence.steps
+    ADD CONSTRAINT steps_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.summaries
+    ADD CONSTRAINT summaries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.tools
+    ADD CONSTRAINT tools_name_unique UNIQUE (org_id, name);
+
+ALTER TABLE ONLY remanence.tools
+    ADD CONSTRAINT tools_pkey PRIMARY KEY (id);
+
+CREATE INDEX agents_blocks_block_idx ON remanence.agents_blocks USING btree (block_id);
+
+CREATE INDEX agents_org_created_idx ON remanence.agents USING btree (org_id, created_at, id);
+
+CREATE INDEX agents_org_name_idx ON remanence.agents USING btree (org_id, name);
+
+CREATE INDEX agents_tags_idx ON remanence.agents USING gin (tags);
+
+CREATE INDEX agents_tools_tool_idx ON remanence.agents_tools USING btree (tool_id);
+
+CREATE INDEX archives_agents_archive_idx ON remanence.archives_agents USING btree (archive_id);
+
+CREATE INDEX archives_org_created_idx ON remanence.archives USING btree (org_id, created_at, id);
+
+CREATE INDEX blocks_org_created_idx ON remanence.blocks USING btree (org_id, created_at, id);
+
+CREATE INDEX blocks_org_label_idx ON remanence.blocks USING btree (org_id, label);
+
+CREATE INDEX conversations_agent_created_idx ON remanence.conversations USING btree (agent_id, created_at, id);
+
+CREATE UNIQUE INDEX conversations_default_idx ON remanence.conversations USING btree (agent_id) WHERE is_default;
+
+CREATE INDEX conversations_window_tokens_idx ON remanence.conversations USING btree (window_tokens);
+
+CREATE INDEX messages_agent_created_idx ON remanence.messages USING btree (agent_id, created_at, id);
+
+CREATE INDEX messages_run_idx ON remanence.messages USING btree (run_id, seq);
+
+CREATE INDEX passage_vectors_archive_idx ON remanence.passage_vectors USING btree (archive_id, model);
+
+CREATE INDEX passages_archive_created_idx ON remanence.passages USING btree (archive_id, created_at, id);
+
+CREATE INDEX runs_agent_created_idx ON remanence.runs USING btree (agent_id, created_at, id);
+
+CREATE UNIQUE INDEX runs_idempotency_idx ON remanence.runs USING btree (conversation_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX runs_org_created_idx ON remanence.runs USING btree (org_id, created_at, id);
+
+CREATE INDEX runs_unfinished_idx ON remanence.runs USING btree (conversation_id, ord) WHERE (status = ANY (ARRAY['created'::text, 'running'::text]));
+
+CREATE INDEX steps_agent_created_idx ON remanence.steps USING btree (agent_id, created_at, id);
+
+CREATE INDEX steps_org_created_idx ON remanence.steps USING btree (org_id, created_at, id);
+
+CREATE INDEX summaries_parent_idx ON remanence.summaries USING btree (parent_id);
+
+CREATE INDEX summaries_roots_idx ON remanence.summaries USING btree (conversation_id, from_seq) WHERE (parent_id IS NULL);
+
+ALTER TABLE ONLY remanence.agents_blocks
+    ADD CONSTRAINT agents_blocks_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.agents_blocks
+    ADD CONSTRAINT agents_blocks_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.agents
+    ADD CONSTRAINT agents_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
+ALTER TABLE ONLY remanence.agents_tools
+    ADD CONSTRAINT agents_tools_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.agents_tools
+    ADD CONSTRAINT agents_tools_tool_id_fkey FOREIGN KEY (tool_id) REFERENCES remanence.tools(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.archives_agents
+    ADD CONSTRAINT archives_agents_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.archives_agents
+    ADD CONSTRAINT archives_agents_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.archives
+    ADD CONSTRAINT archives_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
+ALTER TABLE ONLY remanence.block_versions
+    ADD CONSTRAINT block_versions_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.blocks
+    ADD CONSTRAINT blocks_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
+ALTER TABLE ONLY remanence.conversations
+    ADD CONSTRAINT conversations_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.messages
+    ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.passage_vectors
+    ADD CONSTRAINT passage_vectors_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.passage_vectors
+    ADD CONSTRAINT passage_vectors_passage_id_fkey FOREIGN KEY (passage_id) REFERENCES remanence.passages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.passages
+    ADD CONSTRAINT passages_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.runs
+    ADD CONSTRAINT runs_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.steps
+    ADD CONSTRAINT steps_run_id_fkey FOREIGN KEY (run_id) REFERENCES remanence.runs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.summaries
+    ADD CONSTRAINT summaries_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.summaries
+    ADD CONSTRAINT summaries_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES remanence.summaries(id);
+
+ALTER TABLE ONLY remanence.tools
+    ADD CONSTRAINT tools_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
+ALTER TABLE remanence.agents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE remanence.agents_blocks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY agents_blocks_of_org ON remanence.agents_blocks TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+CREATE POLICY agents_of_org ON remanence.agents TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.agents_tools ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY agents_tools_of_org ON remanence.agents_tools TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.archives ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE remanence.archives_agents ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY archives_agents_of_org ON remanence.archives_agents TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+CREATE POLICY archives_of_org ON remanence.archives TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.block_versions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY block_versions_of_org ON remanence.block_versions TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.blocks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY blocks_of_org ON remanence.blocks TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.conversations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY conversations_of_org ON remanence.conversations TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.messages ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY messages_of_org ON remanence.messages TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.organizations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY organizations_of_org ON remanence.organizations TO remanence_app USING ((id = remanence.current_org())) WITH CHECK ((id = remanence.current_org()));
+
+ALTER TABLE remanence.passage_vectors ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY passage_vectors_of_org ON remanence.passage_vectors TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.passages ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY passages_of_org ON remanence.passages TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.runs ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY runs_of_org ON remanence.runs TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.schema_migrations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY schema_migrations_of_all ON remanence.schema_migrations FOR SELECT TO remanence_app USING (true);
+
+ALTER TABLE remanence.steps ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY steps_of_org ON remanence.steps TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.summaries ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY summaries_of_org ON remanence.summaries TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.tools ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tools_of_org ON remanence.tools TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+GRANT USAGE ON SCHEMA remanence TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_create_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_create_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_delete_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_delete_v1(p jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_sort_key_v1(p_agent remanence.agents, p_order_by text, p_ascending boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_sort_key_v1(p_agent remanence.agents, p_order_by text, p_ascending boolean) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_state_v1(p_agent_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_state_v1(p_agent_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_update_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_update_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.any_lexeme(question text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.any_lexeme(question text) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.conversations TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.block_link_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_link_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.block_update_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_update_v1(p jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.runs TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.context_message_ids_v1(p_agent_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.context_message_ids_v1(p_agent_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensions.halfvec) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensions.halfvec) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.current_org() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.current_org() TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.enter_org(p_org_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.messages_reset_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.messages_reset_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.missing_block_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.missing_block_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passages_add_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passages_add_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.require_blocks_v1(p_block_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.require_blocks_v1(p_block_ids text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.run_cancel_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.run_cancel_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.run_start_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.run_start_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.said(role text, parts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.said(role text, parts jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.set_agent_blocks_v1(p_org_id text, p_agent_id text, p_block_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.set_agent_blocks_v1(p_org_id text, p_agent_id text, p_block_ids text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id text, p_tool_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id text, p_tool_ids text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.step_begin_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_begin_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.step_commit_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_commit_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text, p_run_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.to_halfvec(v real[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.to_halfvec(v real[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.tool_approval_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_approval_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.tool_ids_v1(p_names jsonb, p_ids jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_ids_v1(p_names jsonb, p_ids jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.tool_link_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_link_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.touch_agent_v1(p_agent_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.touch_agent_v1(p_agent_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_blocks TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_tools TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives_agents TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.block_versions TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.messages TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.organizations TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_vectors TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passages TO remanence_app;
+
+GRANT SELECT ON TABLE remanence.schema_migrations TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.steps TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.summaries TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.tools TO remanence_app;
