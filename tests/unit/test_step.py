@@ -142,7 +142,7 @@ def test_tool_that_is_required_before_the_end_is_asked_for() -> None:
     )
 
     assert outcome.stop_reason is None
-    assert outcome.messages[-1].role == "user"
+    assert outcome.messages[-1].role == "system"
     assert "memory_insert" in outcome.messages[-1].parts[0].text  # type: ignore[union-attr]
 
 

@@ -199,7 +199,7 @@ def _outcome(  # noqa: PLR0913  what a step came to
 
 
 def _notice(text: str, ids: StepIds, now: datetime) -> Message:
-    return _message(ids.notice_id, "user", (Text(text=text),), ids, now)
+    return _message(ids.notice_id, "system", (Text(text=text),), ids, now)
 
 
 def _message(

@@ -68,6 +68,7 @@ def _find(lookup: Lookup, state: State, recall: Recall, models: Models, deadline
                 limit=lookup.limit,
                 start=lookup.start,
                 end=lookup.end,
+                in_view=(state.conversation.id, state.conversation.window_from_seq),
             )
             return Found(messages=tuple(heard))
 

@@ -139,8 +139,13 @@ class Recall(Protocol):
         limit: int,
         start: datetime | None,
         end: datetime | None,
+        in_view: tuple[str, int] | None = None,
     ) -> list[MessageHit]:
-        """Messages of all the agent's conversations, best first."""
+        """Messages of all the agent's conversations, best first.
+
+        `in_view` is a conversation and the place from which on its messages are in the window:
+        those are left out, since the model sees them anyway.
+        """
         ...
 
 
