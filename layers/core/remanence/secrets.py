@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -132,11 +133,10 @@ def _failure(exc: Exception) -> tuple[str, bool]:
     """The reason, AWS's (such as AccessDeniedException) or the network's; whether it may pass."""
     if not isinstance(exc, HTTPError):
         return str(exc), True
-    try:
+    answer: dict[str, str] = {}
+    with suppress(ValueError):
         answer = json.loads(exc.read())
-    except ValueError:
-        answer = {}
-    kind = str(answer.get("__type", "")).rpartition("#")[2]
+    kind = answer.get("__type", "").rpartition("#")[2]
     text = answer.get("message") or answer.get("Message") or ""
     return f"HTTP {exc.code} {kind} {text}".rstrip(), exc.code >= 500 or "Throttl" in kind
 

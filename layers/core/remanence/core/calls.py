@@ -24,6 +24,7 @@ from remanence.core.search_tools import (
     render_archival_hits,
     render_conversation_hits,
 )
+from remanence.core.types import no_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ class Call:
 
     call: ToolCall
     tool: Tool | None
-    arguments: JsonObject = field(default_factory=dict)
+    arguments: JsonObject = field(default_factory=no_json)
     lookup: Lookup | None = None
     problem: str | None = None
     wants_heartbeat: bool = False
@@ -282,8 +283,8 @@ class _Bench:
     clock: Clock
     new_id: IdSource
     blocks: tuple[Block, ...]
-    touched: dict[str, str] = field(default_factory=dict)
-    passages: list[NewPassage] = field(default_factory=list)
+    touched: dict[str, str] = field(default_factory=dict[str, str])
+    passages: list[NewPassage] = field(default_factory=list["NewPassage"])
 
     def run(self, call: Call) -> tuple[str, Status]:
         name = call.call.name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn
+from remanence.core.exchange import Approval, Image, Reasoning, Text, ToolCall, ToolReturn
 from remanence.core.tokens import estimate_text
 from remanence.core.types import Message, Summary
 
@@ -79,8 +79,8 @@ def _lines_of(item: Message | Summary) -> Iterator[str]:
                 yield f"{part.name} returned: {''.join(first)[:200]}"
             case Image():
                 yield f"{item.role}: (an image)"
-            case Reasoning():
-                pass  # thoughts are not history
+            case Reasoning() | Approval():
+                pass  # neither thoughts nor clicks are history
 
 
 def sentences(text: str) -> list[str]:

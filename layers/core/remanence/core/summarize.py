@@ -53,7 +53,7 @@ def summary_request(state: State, leaving: Sequence[Message], tz: tzinfo) -> Req
 
 
 def _transcript(leaving: Sequence[Message], tz: tzinfo) -> str:
-    lines = []
+    lines: list[str] = []
     for message in leaving:
         said = extract_summary((message,), WHOLE)
         lines.append(f"[{message.created_at.astimezone(tz):%Y-%m-%d %H:%M}] {said}")

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
         ToolId,
     )
 
+
+def no_json() -> JsonObject:
+    """An empty JSON object, as a default."""
+    return {}
+
+
 AgentType = Literal[
     "letta_v1_agent",
     "memgpt_agent",
@@ -101,7 +107,7 @@ class ToolRule:
     tool_name: str
     children: tuple[str, ...] = ()
     args: JsonObject | None = None
-    child_output_mapping: JsonObject = field(default_factory=dict)
+    child_output_mapping: JsonObject = field(default_factory=no_json)
     default_child: str | None = None
     require_output_mapping: bool = False
     max_count_limit: int | None = None
@@ -175,10 +181,10 @@ class Block:
     description: str | None = None
     read_only: bool = False
     version: int = 1
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=no_json)
     tags: tuple[str, ...] = ()
     hidden: bool = False
-    extras: JsonObject = field(default_factory=dict)
+    extras: JsonObject = field(default_factory=no_json)
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -200,8 +206,8 @@ class Tool:
     requires_approval: bool = False
     source_code: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: JsonObject = field(default_factory=dict)
-    extras: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=no_json)
+    extras: JsonObject = field(default_factory=no_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,4 +361,4 @@ class Passage:
     text: str
     tags: tuple[str, ...]
     created_at: datetime
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=no_json)

@@ -50,15 +50,16 @@ _PART_TYPES: dict[str, Callable[..., StoredPart]] = {
     "tool_return": ToolReturn,
     "approval": Approval,
 }
+_TUPLES = frozenset({"stdout", "stderr"})
 _PART_NAMES: dict[object, str] = {kind: name for name, kind in _PART_TYPES.items()}
 
 
 def part_to_row(part: StoredPart) -> JsonObject:
     """A part as stored: its fields and its `type`; fields that are None or empty are left out."""
-    row: JsonObject = {"type": _PART_NAMES[type(part)]}
+    row: Row = {"type": _PART_NAMES[type(part)]}
     for name, value in asdict(part).items():
         if value is not None and value != ():
-            row[name] = list(value) if isinstance(value, tuple) else value
+            row[name] = list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
     return row
 
 
@@ -69,8 +70,8 @@ def part_from_row(row: Row) -> StoredPart:
         KeyError: a `type` this code does not know; newer code has written it.
     """
     kind = _PART_TYPES[row["type"]]
-    values = {
-        key: tuple(value) if isinstance(value, list) else value
+    values: Row = {
+        key: tuple(value) if key in _TUPLES else value
         for key, value in row.items()
         if key != "type"
     }
@@ -116,10 +117,10 @@ def message_to_row(message: Message) -> JsonObject:
 def agent_from_row(row: Row) -> Agent:
     """A row of agents."""
     return Agent(
-        **_named(row, Agent, exclude=_AGENT_CONVERTED),
-        model_settings=ModelSettings(**_named(row["model_settings"], ModelSettings)),
+        **_values(row, Agent, exclude=_AGENT_CONVERTED),
+        model_settings=ModelSettings(**_values(row["model_settings"], ModelSettings)),
         compaction_settings=CompactionSettings(
-            **_named(row["compaction_settings"], CompactionSettings)
+            **_values(row["compaction_settings"], CompactionSettings)
         ),
         tool_rules=tuple(rule_from_row(rule) for rule in row["tool_rules"]),
         tags=tuple(row["tags"]),
@@ -144,76 +145,64 @@ _AGENT_CONVERTED = frozenset(
 
 def rule_from_row(row: Row) -> ToolRule:
     """A tool rule as stored."""
-    values = _named(row, ToolRule)
-    return ToolRule(**(values | {"children": tuple(values.get("children", ()))}))
+    return ToolRule(**_values(row, ToolRule, children=tuple(row.get("children", ()))))
 
 
 def rule_to_row(rule: ToolRule) -> JsonObject:
     """A tool rule as stored."""
-    return asdict(rule) | {"children": list(rule.children)}
+    row: Row = asdict(rule) | {"children": list(rule.children)}
+    return row
 
 
 def block_from_row(row: Row) -> Block:
     """A row of blocks."""
-    values = _named(row, Block)
     return Block(
-        **(
-            values
-            | {
-                "tags": tuple(row["tags"]),
-                "created_at": instant(row["created_at"]),
-                "updated_at": instant(row["updated_at"]),
-            }
+        **_values(
+            row,
+            Block,
+            tags=tuple(row["tags"]),
+            created_at=instant(row["created_at"]),
+            updated_at=instant(row["updated_at"]),
         )
     )
 
 
 def tool_from_row(row: Row) -> Tool:
     """A row of tools, with `requires_approval` as it holds for the agent."""
-    requires_approval = row.get("requires_approval", row.get("default_requires_approval", False))
-    values = _named(row, Tool)
-    return Tool(
-        **(values | {"tags": tuple(row["tags"]), "requires_approval": bool(requires_approval)})
-    )
+    approval = row.get("requires_approval", row.get("default_requires_approval", False))
+    return Tool(**_values(row, Tool, tags=tuple(row["tags"]), requires_approval=bool(approval)))
 
 
 def summary_from_row(row: Row) -> Summary:
     """A row of summaries."""
-    return Summary(**(_named(row, Summary) | {"created_at": _at(row["created_at"])}))
+    return Summary(**_values(row, Summary, created_at=_at(row["created_at"])))
 
 
 def conversation_from_row(row: Row) -> Conversation:
     """A row of conversations."""
-    return Conversation(
-        **(
-            _named(row, Conversation)
-            | {"anchor": TokenAnchor(**_named(row["anchor"], TokenAnchor))}
-        )
-    )
+    anchor = TokenAnchor(**_values(row["anchor"], TokenAnchor))
+    return Conversation(**_values(row, Conversation, anchor=anchor))
 
 
 def options_to_row(options: RunOptions) -> JsonObject:
     """Run options as stored."""
-    return asdict(options) | {
+    kinds = options.include_return_message_types
+    row: Row = asdict(options) | {
         "client_tools": [asdict(tool) | {"tags": list(tool.tags)} for tool in options.client_tools],
-        "include_return_message_types": (
-            None
-            if options.include_return_message_types is None
-            else list(options.include_return_message_types)
-        ),
+        "include_return_message_types": None if kinds is None else list(kinds),
     }
+    return row
 
 
 def options_from_row(row: Row) -> RunOptions:
     """Run options as stored."""
     kinds = row.get("include_return_message_types")
     return RunOptions(
-        **(
-            _named(row, RunOptions)
-            | {
-                "client_tools": tuple(tool_from_row(tool) for tool in row.get("client_tools", ())),
-                "include_return_message_types": None if kinds is None else tuple(kinds),
-            }
+        **_values(
+            row,
+            RunOptions,
+            client_tools=tuple(tool_from_row(tool) for tool in row.get("client_tools", ())),
+            include_return_message_types=None if kinds is None else tuple(kinds),
         )
     )
 
@@ -221,13 +210,12 @@ def options_from_row(row: Row) -> RunOptions:
 def run_from_row(row: Row) -> Run:
     """A row of runs."""
     return Run(
-        **(
-            _named(row, Run)
-            | {
-                "options": options_from_row(row["options"]),
-                "created_at": _at(row["created_at"]),
-                "completed_at": instant(row["completed_at"]),
-            }
+        **_values(
+            row,
+            Run,
+            options=options_from_row(row["options"]),
+            created_at=_at(row["created_at"]),
+            completed_at=instant(row["completed_at"]),
         )
     )
 
@@ -243,7 +231,7 @@ def counts_from_row(row: Row) -> MemoryCounts:
 
 def usage_from_row(row: Row) -> Usage:
     """Token counts, of one step or summed."""
-    return Usage(**_named(row, Usage))
+    return Usage(**_values(row, Usage))
 
 
 def state_from_row(row: Row, lease_token: str) -> State:
@@ -290,7 +278,12 @@ def _at(text: str | datetime) -> datetime:
     return datetime.fromisoformat(text) if isinstance(text, str) else text
 
 
-def _named(row: Row, kind: type, exclude: frozenset[str] = frozenset()) -> Row:
-    """The entries of a row that are fields of `kind`; columns newer than the code fall away."""
+def _values(
+    row: Row, kind: type, exclude: frozenset[str] = frozenset(), **converted: object
+) -> Row:
+    """What makes a `kind`: the row's entries that are fields of it, and those converted.
+
+    Columns newer than this code fall away.
+    """
     names = {spec.name for spec in fields(kind)} - exclude
-    return {key: value for key, value in row.items() if key in names}
+    return {key: value for key, value in row.items() if key in names} | converted

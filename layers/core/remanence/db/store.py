@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from remanence.core.claims import (
     BlocksMoved,
@@ -41,7 +42,7 @@ from remanence.db.rows import (
 from remanence.errors import InvalidRequest, LeaseLost, NotFound, PendingApproval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from remanence.core.calls import BlockEdit
     from remanence.core.claims import RunOrder
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from remanence.core.types import State, StepStatus, TokenAnchor
     from remanence.db.queries import Queries, Row
 
+
+T = TypeVar("T")
 
 # How long a tool call waits for its approval before any other message may follow it: a month.
 APPROVAL_TTL_MS = 30 * 24 * 3600 * 1000
@@ -293,10 +296,14 @@ def _committed(answer: Row) -> Committed:
         cancel_requested=answer["cancel_requested"],
         more=answer["more"],
         agent=given("agent", agent_from_row),
-        tools=given("tools", lambda rows: tuple(tool_from_row(row) for row in rows)),
-        blocks=given("blocks", lambda rows: tuple(block_from_row(row) for row in rows)),
+        tools=given("tools", partial(_each, tool_from_row)),
+        blocks=given("blocks", partial(_each, block_from_row)),
         counts=given("counts", counts_from_row),
     )
+
+
+def _each(convert: Callable[[Row], T], rows: list[Row]) -> tuple[T, ...]:
+    return tuple(convert(row) for row in rows)
 
 
 def _edit_row(edit: BlockEdit) -> Row:
