@@ -8,7 +8,7 @@ SOURCES := layers/core functions tests
 .PHONY: run test check fix dev lock schema golden build perf live venv help
 
 run:  ## Everything on this machine: install, start the database, serve on 127.0.0.1:8283
-	@scripts/venv runtime && exec $(BIN)/remanence dev
+	@infra/scripts/venv runtime && exec $(BIN)/remanence dev
 
 test: dev  ## All tests; no network, no keys, a database of their own
 	@$(BIN)/pytest $(ARGS)
@@ -26,10 +26,10 @@ fix: venv  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)
 
 dev: venv  ## .venv with all tools, and what the tests need besides
-	@scripts/test-tools
+	@infra/scripts/test-tools
 
 lock: venv  ## Lock files from pyproject.toml (ARGS=--upgrade takes the newest)
-	@scripts/lock $(ARGS)
+	@infra/scripts/lock $(ARGS)
 
 schema: venv  ## infra/schema.sql from the migrations, for reading
 	@$(BIN)/pytest -q tests/db/test_schema.py --rewrite
@@ -38,7 +38,7 @@ golden: venv  ## Rewrite the golden files of the tests; review them as a diff
 	@$(BIN)/pytest -q tests --rewrite
 
 build:  ## The Lambda bundle (sam build); needs python3.13
-	@scripts/venv dev && SAM_CLI_TELEMETRY=0 $(BIN)/sam build
+	@infra/scripts/venv dev && infra/scripts/build $(ARGS)
 
 perf: dev  ## The budgets, on a quiet machine
 	@$(BIN)/pytest -m perf $(ARGS)
@@ -47,7 +47,7 @@ live: dev  ## One smoke test per model provider that has a key
 	@$(BIN)/pytest -m live $(ARGS)
 
 venv:
-	@scripts/venv dev
+	@infra/scripts/venv dev
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
