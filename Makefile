@@ -5,7 +5,7 @@ BIN := .venv/bin
 MIGRATIONS := layers/core/remanence/db/migrations
 SOURCES := layers/core functions tests
 
-.PHONY: run test check fix dev lock schema golden build perf live venv help
+.PHONY: run test check fix dev lock schema golden build sizes perf live venv help
 
 run:  ## Everything on this machine: install, start the database, serve on 127.0.0.1:8283
 	@infra/scripts/venv runtime && exec $(BIN)/remanence dev
@@ -39,6 +39,9 @@ golden: venv  ## Rewrite the golden files of the tests; review them as a diff
 
 build:  ## The Lambda bundle (sam build); needs python3.13
 	@infra/scripts/venv dev && infra/scripts/build $(ARGS)
+
+sizes: dev  ## The largest file, function and import cycle
+	@$(BIN)/pytest -q -s tests/rules/test_sizes.py
 
 perf: dev  ## The budgets, on a quiet machine
 	@$(BIN)/pytest -m perf $(ARGS)

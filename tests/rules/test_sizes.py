@@ -78,11 +78,11 @@ def longest_cycle(graph: dict[str, set[str]]) -> list[str]:
     reach = {module: set(targets) & set(graph) for module, targets in graph.items()}
     changed = True
     while changed:
-        changed = False
-        for targets in reach.values():
-            more = set().union(*(reach[target] for target in targets), targets)
-            if more != targets:
-                targets |= more
-                changed = True
+        wider = {
+            module: targets.union(*(reach[target] for target in targets))
+            for module, targets in reach.items()
+        }
+        changed = wider != reach
+        reach = wider
     # A package is imported before its modules, so `package -> module` alone is no cycle.
     return sorted(module for module, targets in reach.items() if module in targets)

@@ -158,7 +158,8 @@ def an_agent(
 def a_block(conn: psycopg.Connection, label: str, value: str, limit: int = 2_000) -> str:
     block_id = new_id("block")
     conn.execute(
-        'insert into remanence.blocks (id, org_id, label, value, "limit") values (%s, %s, %s, %s, %s)',
+        'insert into remanence.blocks (id, org_id, label, value, "limit")'
+        " values (%s, %s, %s, %s, %s)",
         [block_id, DEFAULT_ORG_ID, label, value, limit],
     )
     return block_id
