@@ -20,6 +20,7 @@ from remanence.api.wire.agents import AgentState, agent_to_wire
 from remanence.api.wire.inputs import MessageType, RunRequest, speech_of
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.api.wire.stream import StreamOptions, handed_over_message, to_answer, to_sse
+from remanence.core.claims import RunOrder
 from remanence.core.events import Event, RunEnded, RunError, RunHandedOver
 from remanence.db.history import Stretch
 from remanence.db.paging import Page
@@ -43,8 +44,11 @@ def send_message(
     """Say something to the agent and have its answer, whole or as a stream."""
     body.check_streaming()
     events = _start(agent_id, body, call, idempotency_key)
-    if body.streaming:
-        return _streamed(events, body, call)
+    return streamed(events, body, call) if body.streaming else whole(events, body)
+
+
+def whole(events: Iterator[Event], body: RunRequest) -> Response:
+    """The answer of a run that is not streamed, once it is over."""
     answer = to_answer(events, body.view())
     match answer.ended:
         case RunHandedOver() as handed_over:
@@ -63,7 +67,7 @@ def stream_message(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Say something to the agent and stream its answer as server-sent events."""
-    return _streamed(_start(agent_id, body, call, idempotency_key), body, call)
+    return streamed(_start(agent_id, body, call, idempotency_key), body, call)
 
 
 def _start(
@@ -77,11 +81,17 @@ def _start(
         now=deps.now(),
         new_id=deps.new_id,
     )
-    events = deps.engine.start(call.org_id, order, stream=body.stream_tokens)
+    return begun(order, body, call)
+
+
+def begun(order: RunOrder, body: RunRequest, call: Call) -> Iterator[Event]:
+    """The events of a run, the first of which has happened: what forbids it was raised."""
+    events = call.deps.engine.start(call.org_id, order, stream=body.stream_tokens)
     return chain([next(events)], events)
 
 
-def _streamed(events: Iterator[Event], body: RunRequest, call: Call) -> Response:
+def streamed(events: Iterator[Event], body: RunRequest, call: Call) -> Response:
+    """The answer of a run as server-sent events."""
     options = StreamOptions(
         view=body.view(),
         tokens=body.stream_tokens,
