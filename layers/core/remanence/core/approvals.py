@@ -1,8 +1,8 @@
 """Tool calls that are not run at once: those a person approves, and those the caller runs.
 
 A reply with such a call is stored as a request, whole, and ends its run. The answer comes with a
-later run, from any process, days later if need be; then the calls that are still open are run
-before the model is asked again. Pure.
+later run, from any process, days later if need be; then the calls that are still open (approved,
+or beside those that waited) are run before the model is asked again. Pure.
 """
 
 from __future__ import annotations
@@ -48,17 +48,42 @@ def with_client_tools(state: State) -> State:
     )
 
 
-def must_wait(state: State, calls: Sequence[Call], allowed: Allowed) -> bool:
-    """Whether any of these calls has to be answered by a person or by the caller first."""
-    return any(
-        call.tool is not None
-        and call.problem is None
-        and call.call.name in allowed.names
+def waiting_tools(state: State, allowed: Allowed) -> frozenset[str]:
+    """The names of the tools whose calls are answered by a person or by the caller first."""
+    return frozenset(
+        tool.name
+        for tool in state.tools
+        if tool.name in allowed.names
         and (
-            call.tool.tool_type == CLIENT_TOOL
-            or needs_approval(state.agent.tool_rules, state.tools, call.call.name)
+            tool.tool_type == CLIENT_TOOL
+            or needs_approval(state.agent.tool_rules, state.tools, tool.name)
         )
+    )
+
+
+def waiting_calls(state: State, calls: Sequence[Call], allowed: Allowed) -> frozenset[str]:
+    """The ids of the calls that have to be answered before any of these runs.
+
+    A call that cannot run (its arguments do not fit) is not among them: nobody needs to answer it.
+    """
+    names = waiting_tools(state, allowed)
+    return frozenset(
+        call.call.tool_call_id
         for call in calls
+        if call.tool is not None and call.problem is None and call.call.name in names
+    )
+
+
+def as_request(reply: Reply, waiting: frozenset[str]) -> Reply:
+    """The reply as it is stored while some of its calls wait: they say so."""
+    return replace(
+        reply,
+        parts=tuple(
+            replace(part, waits=True)
+            if isinstance(part, ToolCall) and part.tool_call_id in waiting
+            else part
+            for part in reply.parts
+        ),
     )
 
 
@@ -81,7 +106,7 @@ def open_calls(window: Sequence[Message]) -> OpenCalls | None:
 def _still_open(calls: Sequence[ToolCall], answers: Sequence[Message]) -> OpenCalls | None:
     parts = [part for message in answers for part in message.parts]
     returned = {part.tool_call_id for part in parts if isinstance(part, ToolReturn)}
-    left = tuple(call for call in calls if call.tool_call_id not in returned)
+    left = tuple(replace(call, waits=False) for call in calls if call.tool_call_id not in returned)
     if not left:
         return None
     denied = {

@@ -45,11 +45,16 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """The model's request to run a tool. `arguments` is the JSON text exactly as it came."""
+    """The model's request to run a tool. `arguments` is the JSON text exactly as it came.
+
+    `waits`: the call is part of a stored approval request and has to be answered before any call
+    of its reply runs (core.approvals).
+    """
 
     tool_call_id: str
     name: str
     arguments: str
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

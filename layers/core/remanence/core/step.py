@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from remanence.core.approvals import must_wait, refused
+from remanence.core.approvals import as_request, refused, waiting_calls
 from remanence.core.calls import BlockChanges, block_changes, run_calls
 from remanence.core.exchange import Text, Usage
 from remanence.core.rules import Allowed
@@ -99,8 +99,9 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         The outcome. Applying the same reply to refreshed blocks gives the outcome for those.
     """
     state = plan.state
-    if must_wait(state, calls, plan.context.allowed):
-        return _outcome(plan, reply, (), StopReason.REQUIRES_APPROVAL, ids=ids, clock=clock)
+    if waiting := waiting_calls(state, calls, plan.context.allowed):
+        request = as_request(reply, waiting)
+        return _outcome(plan, request, (), StopReason.REQUIRES_APPROVAL, ids=ids, clock=clock)
     result = run_calls(
         state, calls, findings, allowed=plan.context.allowed, clock=clock, new_id=new_id
     )

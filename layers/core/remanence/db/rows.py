@@ -58,7 +58,7 @@ def part_to_row(part: StoredPart) -> JsonObject:
     """A part as stored: its fields and its `type`; fields that are None or empty are left out."""
     row: Row = {"type": _PART_NAMES[type(part)]}
     for name, value in asdict(part).items():
-        if value is not None and value != ():
+        if value is not None and value != () and (name, value) != ("waits", False):
             row[name] = list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
     return row
 

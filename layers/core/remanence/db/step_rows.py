@@ -202,7 +202,7 @@ def _pending_row(outcome: Outcome) -> Row | None:
     request = outcome.messages[0]
     return {
         "message_id": request.id,
-        "call_ids": [p.tool_call_id for p in request.parts if isinstance(p, ToolCall)],
+        "call_ids": [p.tool_call_id for p in request.parts if isinstance(p, ToolCall) and p.waits],
     }
 
 

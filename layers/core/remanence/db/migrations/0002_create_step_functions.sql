@@ -154,6 +154,7 @@ end
 $$;
 
 -- Why an input does not fit what the conversation waits for; null when it does.
+-- An answer is to all calls that wait, and may name the others of the same request too.
 -- A request that nobody answered for approval_ttl_ms is given up: any input may follow it.
 create function remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb)
 returns jsonb
@@ -161,12 +162,16 @@ language plpgsql
 as $$
 declare
     answers text[] := array(
-        select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')) order by 1);
+        select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')));
     waits boolean := p_conv.pending_message_id is not null and p_conv.pending_since
         > clock_timestamp() - (p ->> 'approval_ttl_ms')::bigint * interval '1 millisecond';
 begin
     if answers <> '{}' then
-        if not waits or answers <> array(select unnest(p_conv.pending_call_ids) order by 1) then
+        if not waits or not answers @> p_conv.pending_call_ids or not answers <@ array(
+            select call ->> 'tool_call_id'
+            from remanence.messages as request, jsonb_array_elements(request.parts) as call
+            where request.id = p_conv.pending_message_id and call ->> 'type' = 'tool_call')
+        then
             return jsonb_build_object('outcome', 'unasked', 'call_ids',
                 case when waits then to_jsonb(p_conv.pending_call_ids) else '[]' end);
         end if;
