@@ -271,7 +271,8 @@ class Conversation:
     """A thread of an agent. `is_default` is the one the agent routes use.
 
     Messages with `seq >= window_from_seq` are in context; older ones are recall memory. `claims`
-    counts the claims since the last commit, this one included.
+    counts the claims since the last commit, this one included. `extras` holds what a caller set
+    of it: what it overrides of its agent, and fields of the protocol without behaviour here.
     """
 
     id: ConversationId
@@ -300,6 +301,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
+    extras: JsonObject = field(default_factory=no_json)
     """One invocation: input messages until a stop reason."""
 
     id: RunId

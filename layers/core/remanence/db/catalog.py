@@ -1,6 +1,6 @@
 """The catalog: everything of an organization that is configured and not said.
 
-Path: api/routes -> Catalog.agents, .blocks, .tools -> db/sql. Each method is one round trip, but
+Path: api/routes -> Catalog.agents, .blocks ... -> db/sql. Each method is one round trip, but
 where its docstring counts more, and may be repeated: ids are made by the caller.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from remanence.db.catalog_agents import Agents
 from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
+from remanence.db.conversations import Conversations
 
 if TYPE_CHECKING:
     from remanence.core.ids import OrgId
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Agents, blocks and tools; and the tags on them."""
+    """Agents, blocks, tools and conversations; and the tags on them."""
 
     queries: Queries
 
@@ -39,6 +40,11 @@ class Catalog:
     def tools(self) -> Tools:
         """Tools, built in or not."""
         return Tools(self.queries)
+
+    @property
+    def conversations(self) -> Conversations:
+        """Conversations, beside the default one of each agent."""
+        return Conversations(self.queries)
 
     def list_tags(self, org_id: OrgId, page: Page, query_text: str | None) -> list[str]:
         """The tags in use on agents and blocks; the cursors of `page` are tags."""

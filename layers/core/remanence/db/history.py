@@ -79,9 +79,11 @@ class History:
         self._queries = queries
 
     def list_messages(
-        self, org_id: OrgId, agent_id: str, conversation_id: str | None, stretch: Stretch
+        self, org_id: OrgId, agent_id: str | None, conversation_id: str | None, stretch: Stretch
     ) -> list[Message]:
         """Messages of a conversation (None: the agent's default), oldest first.
+
+        With both ids, the conversation must be one of the agent's.
 
         Every one of them becomes at least one of the wanted wire messages, so an empty list
         means that there are no more.

@@ -5,7 +5,7 @@ The only place where the spelling of stored JSON is known.
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -236,15 +236,31 @@ def usage_from_row(row: Row) -> Usage:
 
 def state_from_row(row: Row, lease_token: str) -> State:
     """What remanence.step_state gives."""
-    conversation = row["conversation"]
+def overridden(agent: Agent, conversation: Conversation) -> Agent:
+    """The agent as it is in a conversation that overrides its model, settings or window."""
+    chosen: Row = conversation.extras
+    settings = chosen.get("settings")
+    window = chosen.get("context_window_limit") or agent.context_window_limit
+    return replace(
+        agent,
+        model=chosen.get("model") or agent.model,
+        model_settings=agent.model_settings
+        if settings is None
+        else ModelSettings(**_values(settings, ModelSettings)),
+        context_window_limit=min(window, chosen.get("model_window") or window),
+    )
+
+
+    stored = row["conversation"]
+    conversation = conversation_from_row(stored)
     steps = row["steps"]
-    run = row["run"] or _no_run(conversation)
+    run = row["run"] or _no_run(stored)
     return State(
-        org_id=conversation["org_id"],
-        agent=agent_from_row(row["agent"]),
+        org_id=stored["org_id"],
+        agent=overridden(agent_from_row(row["agent"]), conversation),
         blocks=tuple(block_from_row(block) for block in row["blocks"]),
         tools=tuple(tool_from_row(tool) for tool in row["tools"]),
-        conversation=conversation_from_row(conversation),
+        conversation=conversation,
         run=run_from_row(run),
         step_no=steps["done"] + 1,
         window=tuple(message_from_row(message) for message in row["window"]),
@@ -252,7 +268,7 @@ def state_from_row(row: Row, lease_token: str) -> State:
         counts=counts_from_row(row["counts"]),
         called_tools=tuple(steps["called_tools"]),
         usage=usage_from_row(steps),
-        fence=conversation["fence"],
+        fence=stored["fence"],
         lease_token=lease_token,
         cancel_requested=run["cancel_requested"],
     )

@@ -7,7 +7,7 @@ one round trip; what it writes is whole or absent, and it may be repeated when a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from remanence.core.claims import (
@@ -27,6 +27,7 @@ from remanence.core.ids import OrgId
 from remanence.db.rows import (
     block_from_row,
     message_from_row,
+    overridden,
     run_from_row,
     state_from_row,
     usage_from_row,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
-    from remanence.core.types import State, TokenAnchor
+    from remanence.core.types import Conversation, State, TokenAnchor
     from remanence.db.queries import Queries, Row
 
 
@@ -127,7 +128,7 @@ class PostgresStore:
         )
         match answer["outcome"]:
             case "ok":
-                return committed(answer)
+                return _in_conversation(committed(answer), state.conversation)
             case "conflict":
                 return BlocksMoved(
                     blocks=tuple(block_from_row(block) for block in answer["blocks"])
@@ -222,3 +223,10 @@ class PostgresStore:
     def _call(self, name: str, **call: object) -> Row:
         answer: Row = self._queries.call(name, call=json.dumps(call))
         return answer
+
+
+def _in_conversation(done: Committed, conversation: Conversation) -> Committed:
+    """What others changed, as it holds where the step was taken."""
+    if done.agent is None:
+        return done
+    return replace(done, agent=overridden(done.agent, conversation))

@@ -1,6 +1,7 @@
 """The scheduled work: compact what is large, ring for what hangs.
 
-Path: functions/compact, or the ticker of a server -> sweep -> core.compaction -> store.
+Path: functions/compact, or the ticker of a server -> sweep -> core.compaction -> store;
+a caller who asks for it -> compact_now.
 A summary is written outside any lease and committed only if the window has not moved and no step
 is running: nobody waits for it, and nothing that arrived meanwhile is lost or covered unseen.
 """
@@ -8,7 +9,7 @@ is running: nobody waits for it, and nothing that arrived meanwhile is lost or c
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.compaction import EXTRACTIVE, apply_eviction, evict, plan_cut
@@ -17,12 +18,15 @@ from remanence.core.exchange import Reply
 from remanence.core.summarize import accept_summary, summary_request
 from remanence.core.types import TokenAnchor
 from remanence.engine.points import Point
-from remanence.errors import AppError
+from remanence.errors import AgentBusy, AppError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from remanence.core.claims import Due
     from remanence.core.compaction import Cut
-    from remanence.core.types import State
+    from remanence.core.ids import OrgId
+    from remanence.core.types import CompactionSettings, State
     from remanence.engine.deps import EngineDeps
 
 log = logging.getLogger(__name__)
@@ -42,6 +46,18 @@ class SweepReport:
     rung: int = 0
     compacted: int = 0
     skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compacted:
+    """What a compaction did: how many messages and summaries were in context, and are now.
+
+    `summary` is what stands for everything before the window.
+    """
+
+    before: int
+    after: int
+    summary: str
 
 
 def sweep(deps: EngineDeps, *, share: float, deadline: float) -> SweepReport:
@@ -80,9 +96,55 @@ def compact(deps: EngineDeps, item: Due, *, deadline: float) -> bool:
     """
     state = deps.store.peek_state(item.org_id, item.conversation_id)
     budget = int(state.agent.context_window_limit * KEEP_SHARE)
+    return _compact(deps, state, budget, deadline) is not None
+
+
+def compact_now(
+    deps: EngineDeps,
+    org_id: OrgId,
+    conversation_id: str,
+    settings: Callable[[CompactionSettings], CompactionSettings],
+) -> Compacted:
+    """Compact a conversation because a caller asks for it, however full it is.
+
+    Mode `all` leaves the newest exchange in the window, `sliding_window` moves the share of the
+    history out that the settings say.
+
+    Args:
+        deps: the world.
+        org_id: of the caller.
+        conversation_id: of the conversation.
+        settings: what the caller changes of the agent's settings, for this time.
+
+    Raises:
+        NotFound: no such conversation.
+        AgentBusy: a run is working in it, or wrote meanwhile; nothing was changed.
+    """
+    state = deps.store.peek_state(org_id, conversation_id)
+    asked = settings(state.agent.compaction_settings)
+    state = replace(state, agent=replace(state.agent, compaction_settings=asked))
+    held = sum(message.tokens for message in state.window)
+    share = 0.0 if asked.mode.endswith("all") else 1 - asked.sliding_window_percentage
+    before = len(state.window) + len(state.summaries)
+    if not plan_cut(state.window, int(held * share)).leaving:
+        return Compacted(before=before, after=before, summary=_told(state))
+    deadline = deps.monotonic() + deps.step_limit_s
+    after = _compact(deps, state, int(held * share), deadline)
+    if after is None:
+        raise AgentBusy(conversation_id, state.run.id)
+    left = len(after.window) + len(after.summaries)
+    return Compacted(before=before, after=left, summary=_told(after))
+
+
+def _told(state: State) -> str:
+    return "\n\n".join(summary.text for summary in state.summaries)
+
+
+def _compact(deps: EngineDeps, state: State, budget: int, deadline: float) -> State | None:
+    """Leave `budget` tokens of history in the window; the state then, or None as `compact`."""
     cut = plan_cut(state.window, budget)
     if not cut.leaving:
-        return False
+        return None
     text, model = _summarise(deps, state, cut, deadline)
     eviction = evict(
         state,
@@ -92,16 +154,17 @@ def compact(deps: EngineDeps, item: Due, *, deadline: float) -> bool:
         now=deps.now(),
         new_id=lambda: deps.new_id("summary"),
     )
-    after = compile_context(apply_eviction(state, eviction), deps.zones(state.agent.timezone))
+    after = apply_eviction(state, eviction)
+    context = compile_context(after, deps.zones(state.agent.timezone))
     deps.reach(Point.BEFORE_COMPACTION)
     done = deps.store.commit_compaction(
         state,
         eviction,
-        window_tokens=after.estimate_tokens,
+        window_tokens=context.estimate_tokens,
         anchor=TokenAnchor(ratio=state.conversation.anchor.ratio),
     )
     deps.reach(Point.AFTER_COMPACTION)
-    return done
+    return after if done else None
 
 
 def _summarise(deps: EngineDeps, state: State, cut: Cut, deadline: float) -> tuple[str | None, str]:

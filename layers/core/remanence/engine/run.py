@@ -13,6 +13,7 @@ from remanence.core.claims import Busy, Claimed, Known
 from remanence.core.events import RunEnded, RunError, RunHandedOver, RunStarted
 from remanence.core.types import StopReason
 from remanence.engine.ask import Terms
+from remanence.engine.compact import compact_now
 from remanence.engine.deps import LEASE_MARGIN_S
 from remanence.engine.follow import POLL_S, follow
 from remanence.engine.points import Point
@@ -20,12 +21,13 @@ from remanence.engine.step import Progress, take_step
 from remanence.errors import AgentBusy, AppError, InvalidRequest, LeaseLost, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from remanence.core.claims import CancelledRun, RunOrder
     from remanence.core.events import Event
     from remanence.core.ids import OrgId
-    from remanence.core.types import State
+    from remanence.core.types import CompactionSettings, State
+    from remanence.engine.compact import Compacted
     from remanence.engine.deps import EngineDeps
 
 # How a waiting caller looks again whether a busy conversation is free, in seconds: quickly at
@@ -200,6 +202,23 @@ class Engine:
         return self._deps.store.cancel_runs(
             org_id, agent_id=agent_id, conversation_id=conversation_id, run_ids=run_ids
         )
+
+    def peek(self, org_id: OrgId, conversation_id: str) -> State:
+        """What the next step in a conversation would read; for looking, not for stepping.
+
+        Raises:
+            NotFound: no such conversation.
+        """
+        return self._deps.store.peek_state(org_id, conversation_id)
+
+    def compact(
+        self,
+        org_id: OrgId,
+        conversation_id: str,
+        settings: Callable[[CompactionSettings], CompactionSettings],
+    ) -> Compacted:
+        """See `engine.compact.compact_now`."""
+        return compact_now(self._deps, org_id, conversation_id, settings)
 
     def follow(
         self,

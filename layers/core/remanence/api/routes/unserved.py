@@ -27,7 +27,6 @@ EMPTY_LISTS: dict[str, JsonValue] = {
     f"{_AGENT}/schedule": {"scheduled_messages": [], "has_next_page": False},
     "/v1/archives/": [],
     "/v1/client-side-access-tokens": {"tokens": [], "hasNextPage": False},
-    "/v1/conversations/": [],
     "/v1/environments": {"connections": [], "hasNextPage": False},
     "/v1/folders/": [],
     f"{_FOLDER}/agents": [],
@@ -59,18 +58,8 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/v1/client-side-access-tokens"),
         ("DELETE", "/v1/client-side-access-tokens/{token}"),
     ),
-    "compaction on demand": (("POST", f"{_AGENT}/summarize"),),
-    "conversations beside the default one": (
-        ("POST", "/v1/conversations/"),
-        ("GET", _CONVERSATION),
-        ("PATCH", _CONVERSATION),
-        ("DELETE", _CONVERSATION),
+    "runs of a conversation by hand": (
         ("POST", f"{_CONVERSATION}/cancel"),
-        ("POST", f"{_CONVERSATION}/compact"),
-        ("POST", f"{_CONVERSATION}/fork"),
-        ("GET", f"{_CONVERSATION}/messages"),
-        ("POST", f"{_CONVERSATION}/messages"),
-        ("POST", f"{_CONVERSATION}/recompile"),
         ("POST", f"{_CONVERSATION}/stream"),
     ),
     "environments": (

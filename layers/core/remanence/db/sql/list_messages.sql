@@ -1,13 +1,13 @@
 -- list_messages: a stretch of a conversation's history, oldest first, of what a client is shown.
--- takes:   agent_id text; conversation_id text (null: the agent's default); before_id, after_id
---          text (older, newer than this message); newest boolean (from which end page_limit
+-- takes:   agent_id text | null (any); conversation_id text (null: the agent's default); before_id,
+--          after_id text (older, newer than this message); newest boolean (from which end page_limit
 --          counts); page_limit integer; message_types text[] | null; speech_tool text | null
 -- returns: 0..page_limit rows: message jsonb {row of messages}
 -- uses:    conversations_default_idx, messages_pkey, messages_id_unique
 with thread as materialized (  -- one id, so that the index gives the messages in their order
     select conv.id
     from remanence.conversations as conv
-    where conv.agent_id = %(agent_id)s::text
+    where (%(agent_id)s::text is null or conv.agent_id = %(agent_id)s::text)
         and case when %(conversation_id)s::text is null then conv.is_default
             else conv.id = %(conversation_id)s::text end
 ),
