@@ -281,6 +281,7 @@ class Conversation:
     next_seq: int
     window_from_seq: int
     anchor: TokenAnchor
+    extras: JsonObject = field(default_factory=no_json)
     claims: int = 0
 
 
@@ -301,7 +302,6 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    extras: JsonObject = field(default_factory=no_json)
     """One invocation: input messages until a stop reason."""
 
     id: RunId

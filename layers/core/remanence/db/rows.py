@@ -234,8 +234,6 @@ def usage_from_row(row: Row) -> Usage:
     return Usage(**_values(row, Usage))
 
 
-def state_from_row(row: Row, lease_token: str) -> State:
-    """What remanence.step_state gives."""
 def overridden(agent: Agent, conversation: Conversation) -> Agent:
     """The agent as it is in a conversation that overrides its model, settings or window."""
     chosen: Row = conversation.extras
@@ -251,6 +249,8 @@ def overridden(agent: Agent, conversation: Conversation) -> Agent:
     )
 
 
+def state_from_row(row: Row, lease_token: str) -> State:
+    """What remanence.step_state gives."""
     stored = row["conversation"]
     conversation = conversation_from_row(stored)
     steps = row["steps"]
