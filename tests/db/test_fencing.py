@@ -248,6 +248,7 @@ def an_outcome(state: State, name: str, kind: Kind) -> Outcome:
         message_id=new_id("message"),
         tool_message_id=new_id("message"),
         notice_id=new_id("message"),
+        note_id=new_id("message"),
     )
     said = replace(a_message(name, role="assistant"), id=ids.message_id, parts=(Text(text=name),))
     return Outcome(

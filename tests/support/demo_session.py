@@ -21,6 +21,7 @@ from remanence.core.types import (
     Block,
     CompactionSettings,
     Conversation,
+    Epoch,
     MemoryCounts,
     Message,
     Passage,
@@ -101,6 +102,7 @@ class DemoSession:
     made: list[Made] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     stop_reason: StopReason | None = None
+    epoch: Epoch | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def say(self, text: str) -> str:
@@ -131,6 +133,7 @@ class DemoSession:
     def forget_window(self) -> None:
         """Start anew, with everything said so far in recall memory only."""
         self.forgotten, self.window = (*self.forgotten, *self.window), ()
+        self.epoch = None
 
     def _step(self, state: State) -> State:
         plan = plan_step(state, clock=CLOCK, new_id=lambda: self._id("summary"))
@@ -150,6 +153,7 @@ class DemoSession:
             message_id=self._id("message"),
             tool_message_id=self._id("message"),
             notice_id=self._id("message"),
+            note_id=self._id("message"),
         )
         outcome = apply_reply(plan, reply, calls, findings, ids=ids, clock=CLOCK, new_id=self._id)
         outcome = replace(
@@ -160,6 +164,7 @@ class DemoSession:
         self.stop_reason = outcome.stop_reason
         state = advance(state, outcome, next_seq=len(state.window) + len(outcome.messages) + 1)
         self.blocks, self.window = list(state.blocks), state.window
+        self.epoch = state.conversation.epoch
         return state
 
     def _with_custom_returns(self, message: Message) -> Message:
@@ -214,6 +219,7 @@ class DemoSession:
             next_seq=len(self.window) + 1,
             window_from_seq=1,
             anchor=TokenAnchor(),
+            epoch=self.epoch,
         )
         run = Run(
             id=self._id("run"),
@@ -238,7 +244,7 @@ class DemoSession:
             called_tools=(),
             usage=Usage(),
             fence=1,
-            lease_token="t",  # noqa: S106
+            lease_token="t",
         )
 
     def _agent(self) -> Agent:

@@ -32,6 +32,7 @@ IDS = StepIds(
     message_id="message-reply",
     tool_message_id="message-returns",
     notice_id="message-notice",
+    note_id="message-note",
 )
 
 
@@ -149,6 +150,6 @@ def a_state(**changes: Any) -> State:
         called_tools=(),
         usage=Usage(),
         fence=1,
-        lease_token="token",  # noqa: S106
+        lease_token="token",
     )
     return replace(state, **changes)

@@ -64,7 +64,7 @@ def test_compile_context_puts_summaries_before_the_window() -> None:
 def test_compile_context_of_a_window_that_begins_with_the_agent_opens_with_a_user_turn() -> None:
     turns = compile_context(a_state(window=(said("I said", 5, "assistant"),)), UTC).request.turns
 
-    assert [turn.role for turn in turns] == ["user", "assistant"]
+    assert [turn.role for turn in turns[:2]] == ["user", "assistant"]
 
 
 def test_compile_context_of_the_next_step_repeats_the_bytes_of_this_one() -> None:

@@ -13,6 +13,8 @@ from remanence.core.exchange import Approval, ToolReturn
 from remanence.core.types import RunOptions
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from remanence.core.events import RunError
     from remanence.core.exchange import Usage
     from remanence.core.ids import OrgId
@@ -85,9 +87,13 @@ class Idle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """A step is stored. What others changed meanwhile is set, what they did not is None."""
+    """A step is stored. What others changed meanwhile is set, what they did not is None.
+
+    `committed_at` is the database's clock: the date of the step's messages.
+    """
 
     next_seq: int
+    committed_at: datetime
     cancel_requested: bool
     more: bool
     agent: Agent | None = None

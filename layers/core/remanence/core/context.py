@@ -2,8 +2,9 @@
 
 Path: core.step.plan_step -> compile_context -> llm/<wire>.
 A context is: system prompt | memory blocks | tool rules | memory metadata, then the summaries of
-older history, then the messages of the window. Pure, and equal state gives equal bytes: the
-prefix of consecutive requests stands still, which is what providers discount.
+older history, then the messages of the window. The system part is that of the conversation's
+epoch (core.epoch), so the prefix of consecutive requests stands still, which is what providers
+discount. Pure, and equal state gives equal bytes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.builtin import with_heartbeat
+from remanence.core.epoch import epoch_for, note_message
 from remanence.core.exchange import Request, Text, ToolReturn, ToolSpec, Turn
 from remanence.core.history import Repair, turns_of
-from remanence.core.rules import allowed_tools, allows_parallel_calls, render_rules
+from remanence.core.render import render_summaries
+from remanence.core.rules import allowed_tools, allows_parallel_calls
 from remanence.core.tokens import estimate_request, estimate_text
 from remanence.core.types import HEARTBEAT_AGENT_TYPES
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from remanence.core.exchange import JsonObject, ModelSettings
     from remanence.core.rules import Allowed
-    from remanence.core.types import Agent, Block, MemoryCounts, State, Summary, Tool
+    from remanence.core.types import Agent, Epoch, State, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +37,17 @@ class Context:
     """A compiled context, its size by part, and what it was compiled from.
 
     `tokens` are estimates by part: system, memory, rules, metadata, summary, history, tools.
-    `receipt` names versions and ids, not words.
+    `epoch` is what the system part was taken from, and `notes` what the model is told at the tail
+    about changes since; both are to be stored with the step. `receipt` names versions and ids,
+    not words.
     """
 
     request: Request
     tokens: dict[str, int]
     estimate_tokens: int
     allowed: Allowed
+    epoch: Epoch
+    notes: str
     receipt: JsonObject
     repairs: tuple[Repair, ...]
 
@@ -59,26 +66,26 @@ def compile_context(state: State, tz: tzinfo) -> Context:
     """
     agent = state.agent
     allowed = _allowed(state)
-    sections = _system_sections(state)
-    system = "\n\n".join(text for text in sections.values() if text)
+    epoch, notes = epoch_for(state)
     specs = tuple(
         _spec(tool, agent.agent_type) for tool in state.tools if tool.name in allowed.names
     )
     summary = render_summaries(state.summaries)
-    turns, repairs = turns_of(state.window, tz, agent.context_window_limit)
+    window = (*state.window, note_message(state, notes)) if notes else state.window
+    turns, repairs = turns_of(window, tz, agent.context_window_limit)
     if summary or (turns and turns[0].role != "user"):
         opening = summary or "(The conversation began before what is shown here.)"
         turns = (Turn(role="user", parts=(Text(text=opening),)), *turns)
     request = Request(
         handle=state.run.options.override_model or agent.model,
-        system=system,
+        system=epoch.system,
         turns=turns,
         tools=specs,
         tool_choice=_tool_choice(allowed, specs, agent.agent_type),
         settings=_settings(agent),
         cache_key=state.conversation.id,
     )
-    tokens = {name: estimate_text(text) for name, text in sections.items()}
+    tokens = dict(epoch.tokens)
     tokens["summary"] = estimate_text(summary)
     tokens["tools"] = sum(_spec_tokens(spec) for spec in specs)
     total = estimate_request(request)
@@ -88,7 +95,9 @@ def compile_context(state: State, tz: tzinfo) -> Context:
         tokens=tokens,
         estimate_tokens=total,
         allowed=allowed,
-        receipt=_receipt(state, specs, tokens, repairs),
+        epoch=epoch,
+        notes=notes,
+        receipt=_receipt(state, epoch, specs, tokens, repairs),
         repairs=repairs,
     )
 
@@ -139,99 +148,19 @@ def _spec_tokens(spec: ToolSpec) -> int:
     return estimate_text(f"{spec.name}{spec.description}{json.dumps(spec.parameters)}")
 
 
-def _system_sections(state: State) -> dict[str, str]:
-    """The parts of the system prompt, in their order."""
-    return {
-        "system": state.run.options.override_system or state.agent.system,
-        "memory": render_blocks(state.blocks),
-        "rules": render_rules(state.agent.tool_rules),
-        "metadata": render_metadata(state),
-    }
-
-
-def render_blocks(blocks: Sequence[Block]) -> str:
-    """The `<memory_blocks>` section: every block with its description, limits and value."""
-    if not blocks:
-        return ""
-    lines = ["<memory_blocks>", "Your core memory: these blocks are always in view.", ""]
-    for block in blocks:
-        lines += _block_lines(block)
-    lines.append("</memory_blocks>")
-    return "\n".join(lines)
-
-
-def _block_lines(block: Block) -> list[str]:
-    return [
-        f"<{block.label}>",
-        "<description>",
-        block.description or "",
-        "</description>",
-        "<metadata>",
-        *(["- read_only=true"] if block.read_only else []),
-        f"- chars_current={len(block.value)}",
-        f"- chars_limit={block.limit}",
-        "</metadata>",
-        "<value>",
-        block.value,
-        "</value>",
-        f"</{block.label}>",
-        "",
-    ]
-
-
-def render_metadata(state: State) -> str:
-    """The `<memory_metadata>` section: what lies outside the window, counted at this moment.
-
-    Recall counts what has left the window, so the section stands still while the window only
-    grows, and changes when something was moved out of view.
-    """
-    counts = state.counts
-    conversation = state.conversation
-    lines = [
-        "<memory_metadata>",
-        f"- AGENT_ID: {state.agent.id}",
-        f"- CONVERSATION_ID: {'default' if conversation.is_default else conversation.id}",
-        f"- {counts.recall} earlier messages of this conversation are out of view, in recall memory"
-        + (" (conversation_search finds them)" if _has(state, "conversation_search") else ""),
-    ]
-    if counts.archival:
-        lines.append(_archival_line(counts, searchable=_has(state, "archival_memory_search")))
-    if counts.archival_tags:
-        lines.append(f"- Tags in archival memory: {', '.join(counts.archival_tags)}")
-    lines.append("</memory_metadata>")
-    return "\n".join(lines)
-
-
-def _archival_line(counts: MemoryCounts, *, searchable: bool) -> str:
-    how_many = "more than 10,000" if counts.archival > 10_000 else str(counts.archival)
-    hint = " (archival_memory_search finds them)" if searchable else ""
-    return f"- {how_many} passages are stored in archival memory{hint}"
-
-
-def _has(state: State, tool_name: str) -> bool:
-    return any(tool.name == tool_name for tool in state.tools)
-
-
-def render_summaries(summaries: Sequence[Summary]) -> str:
-    """What stands for the messages before the window, oldest first; empty without any."""
-    if not summaries:
-        return ""
-    lines = ["<conversation_summary>", "Older messages are out of view. In short, oldest first:"]
-    for summary in summaries:
-        lines.append(f"[messages {summary.from_seq}-{summary.to_seq}]")
-        lines.append(summary.text)
-    lines.append("</conversation_summary>")
-    return "\n".join(lines)
-
-
 def _receipt(
-    state: State, specs: Sequence[ToolSpec], tokens: dict[str, int], repairs: Sequence[Repair]
+    state: State,
+    epoch: Epoch,
+    specs: Sequence[ToolSpec],
+    tokens: dict[str, int],
+    repairs: Sequence[Repair],
 ) -> JsonObject:
     seqs = [message.seq for message in state.window if message.seq is not None]
     schema = json.dumps([asdict(spec) for spec in specs], sort_keys=True)
     receipt: JsonObject = {
         "agent_version": state.agent.version,
-        "blocks": {block.id: block.version for block in state.blocks},
+        "epoch": epoch.key,
+        "blocks": dict(epoch.seen),
         "summaries": [summary.id for summary in state.summaries],
         "messages": [min(seqs), max(seqs)] if seqs else [],
         "tools": hashlib.sha256(schema.encode()).hexdigest()[:16],

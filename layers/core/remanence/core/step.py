@@ -10,8 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from remanence.core.approvals import as_request, refused, waiting_calls
-from remanence.core.calls import BlockChanges, block_changes, run_calls
+from remanence.core.approvals import (
+    as_request,
+    can_run,
+    put_off,
+    refused,
+    waiting_calls,
+    with_rule_arguments,
+)
+from remanence.core.calls import BlockChanges, block_changes, read_calls, run_calls
+from remanence.core.epoch import after_edits
 from remanence.core.exchange import Text, Usage
 from remanence.core.rules import Allowed
 from remanence.core.stopping import stop_after
@@ -23,11 +31,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.approvals import OpenCalls
-    from remanence.core.calls import Call, Clock, Finding, NewPassage
+    from remanence.core.calls import Call, CallResult, Clock, Finding, NewPassage
     from remanence.core.exchange import Part, Reply, ToolReturn
     from remanence.core.ids import IdSource
     from remanence.core.plan import Plan
-    from remanence.core.types import Block, MessageRole, State
+    from remanence.core.types import Block, Epoch, MessageRole, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,7 @@ class StepIds:
     message_id: str
     tool_message_id: str
     notice_id: str
+    note_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,8 @@ class Outcome:
     """All that one step changes, and whether the run goes on (`stop_reason` None).
 
     `blocks` is core memory after the step and `changes` the way there. `usage` is this step's.
-    `window_tokens` is the predicted size of the next request; None: as it was.
+    `window_tokens` is the predicted size of the next request, `epoch` the prompt's; None: as it
+    was.
     """
 
     ids: StepIds
@@ -67,6 +77,7 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     anchor: TokenAnchor = field(default_factory=TokenAnchor)
     window_tokens: int | None = None
+    epoch: Epoch | None = None
     error: StepError | None = None
     started_at: datetime
     llm_ns: int = 0
@@ -98,19 +109,27 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
     Returns:
         The outcome. Applying the same reply to refreshed blocks gives the outcome for those.
     """
-    state = plan.state
-    if waiting := waiting_calls(state, calls, plan.context.allowed):
-        request = as_request(reply, waiting)
+    state, allowed = plan.state, plan.context.allowed
+    intent = with_rule_arguments(reply, calls, allowed)
+    if waiting := waiting_calls(state, calls, allowed):
+        request = as_request(intent, waiting)
         return _outcome(plan, request, (), StopReason.REQUIRES_APPROVAL, ids=ids, clock=clock)
+    if put_off(calls, allowed):
+        # What cannot run is told now, by the rules as they are now; the next step runs the rest.
+        calls = [call for call in calls if not can_run(call, allowed)]
+        told = run_calls(state, calls, {}, allowed=allowed, clock=clock, new_id=new_id)
+        return _outcome(plan, intent, told.returns, None, ids=ids, clock=clock)
     result = run_calls(
         state, calls, findings, allowed=plan.context.allowed, clock=clock, new_id=new_id
     )
     stop, notice = stop_after(state, reply, calls, result)
     outcome = _outcome(plan, reply, result.returns, stop, ids=ids, clock=clock, notice=notice)
+    changes = block_changes(state.blocks, result)
     return replace(
         outcome,
         blocks=result.blocks,
-        changes=block_changes(state.blocks, result),
+        changes=changes,
+        epoch=after_edits(plan.context.epoch, changes),
         passages=result.passages,
         called_tools=result.ran,
     )
@@ -130,8 +149,8 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
 
     Args:
         plan: its context is not sent; its state's blocks are what edits are applied to.
-        opened: the calls that are to be run now, and those that were denied.
-        calls: the same, as `read_calls` understood them.
+        opened: the calls that are open, and those that were denied.
+        calls: those of them that are to be run now, as `read_calls` understood them.
         findings: what each lookup found, by tool_call_id.
         ids: of what is written.
         clock: now.
@@ -142,16 +161,21 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
     result = run_calls(
         state, refused(calls, opened), findings, allowed=everything, clock=clock, new_id=new_id
     )
-    stop, notice = stop_after(state, opened.reply, calls, result)
+    stop, notice = None, None
+    if len(calls) == len(opened.reply.parts):  # the reply is answered: what follows from all of it
+        stop, notice = _after_all(state, opened, calls, result, clock)
     message = _message(ids.tool_message_id, "tool", result.returns, ids, clock.now)
     messages = (message,) if notice is None else (message, _notice(notice, ids, clock.now))
     size = plan.context.estimate_tokens + sum(each.tokens for each in messages)
+    changes = block_changes(state.blocks, result)
+    epoch = state.conversation.epoch
     return Outcome(
         ids=ids,
         plan=plan,
         messages=messages,
         blocks=result.blocks,
-        changes=block_changes(state.blocks, result),
+        changes=changes,
+        epoch=after_edits(epoch, changes) if epoch else None,
         passages=result.passages,
         called_tools=result.ran,
         stop_reason=stop,
@@ -159,6 +183,18 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
         window_tokens=predict(state.conversation.anchor, size),
         started_at=clock.now,
     )
+
+
+def _after_all(
+    state: State, opened: OpenCalls, calls: Sequence[Call], result: CallResult, clock: Clock
+) -> tuple[StopReason | None, str | None]:
+    """What follows a reply whose calls were run in several steps, as if it had been in one."""
+    worked = [answer.name for answer in opened.returns if answer.status == "success"]
+    whole = replace(
+        result, returns=(*opened.returns, *result.returns), ran=(*worked, *result.ran)
+    )
+    earlier = read_calls(opened.answered, state, clock)
+    return stop_after(state, opened.reply, (*earlier, *calls), whole, asked_model=False)
 
 
 def _outcome(  # noqa: PLR0913  what a step came to
@@ -179,6 +215,9 @@ def _outcome(  # noqa: PLR0913  what a step came to
     )
     role: MessageRole = "approval" if stop is StopReason.REQUIRES_APPROVAL else "assistant"
     messages = [_message(ids.message_id, role, reply.parts, ids, clock.now)]
+    if plan.context.notes:
+        text = (Text(text=plan.context.notes),)
+        messages.insert(0, _message(ids.note_id, "system", text, ids, clock.now))
     if returns:
         messages.append(_message(ids.tool_message_id, "tool", returns, ids, clock.now))
     if notice is not None:
@@ -191,6 +230,7 @@ def _outcome(  # noqa: PLR0913  what a step came to
         plan=plan,
         messages=tuple(messages),
         blocks=plan.state.blocks,
+        epoch=plan.context.epoch,
         stop_reason=stop,
         usage=usage,
         anchor=anchor,
@@ -237,6 +277,13 @@ def failed(
     )
 
 
+def dated(outcome: Outcome, at: datetime) -> Outcome:
+    """The outcome with the date that its messages were stored with."""
+    return replace(
+        outcome, messages=tuple(replace(message, created_at=at) for message in outcome.messages)
+    )
+
+
 def advance(state: State, outcome: Outcome, *, next_seq: int) -> State:
     """The state the next step of the run begins with, once `outcome` is committed.
 
@@ -261,5 +308,10 @@ def advance(state: State, outcome: Outcome, *, next_seq: int) -> State:
         window=(*state.window, *stored),
         called_tools=(*state.called_tools, *outcome.called_tools),
         usage=state.usage + outcome.usage,
-        conversation=replace(state.conversation, next_seq=next_seq, anchor=outcome.anchor),
+        conversation=replace(
+            state.conversation,
+            next_seq=next_seq,
+            anchor=outcome.anchor,
+            epoch=outcome.epoch or state.conversation.epoch,
+        ),
     )

@@ -267,6 +267,26 @@ class TokenAnchor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """A stretch of a conversation in which the system part of its prompt stands still.
+
+    Args:
+        system: the compiled system part.
+        key: a hash of what it was compiled from, memory excepted; another key, another epoch.
+        tokens: its size by part, estimated.
+        seen: the version of each attached block that the model has been shown, by id: in the
+            system part, in the return of a tool call, or in a note.
+        note_tokens: what notes about changes from outside have taken since it began.
+    """
+
+    system: str
+    key: str
+    tokens: dict[str, int]
+    seen: dict[str, int]
+    note_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """A thread of an agent. `is_default` is the one the agent routes use.
 
@@ -283,6 +303,7 @@ class Conversation:
     anchor: TokenAnchor
     extras: JsonObject = field(default_factory=no_json)
     claims: int = 0
+    epoch: Epoch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

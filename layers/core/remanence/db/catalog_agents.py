@@ -129,6 +129,10 @@ class Agents:
             raise NotFound("agent", agent_id)
         return _view(row["view"])
 
+    def forget_epochs(self, org_id: OrgId, agent_id: str) -> None:
+        """Compile the prompts of an agent's conversations afresh at their next step."""
+        self._queries.rows("forget_epochs", org_id, agent_id=agent_id)
+
     def load_prompt_state(self, org_id: OrgId, agent_id: str) -> State:
         """What the next step of the default conversation would compile its system prompt from.
 

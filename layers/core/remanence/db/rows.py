@@ -26,6 +26,7 @@ from remanence.core.types import (
     Block,
     CompactionSettings,
     Conversation,
+    Epoch,
     MemoryCounts,
     Message,
     Run,
@@ -181,7 +182,8 @@ def summary_from_row(row: Row) -> Summary:
 def conversation_from_row(row: Row) -> Conversation:
     """A row of conversations."""
     anchor = TokenAnchor(**_values(row["anchor"], TokenAnchor))
-    return Conversation(**_values(row, Conversation, anchor=anchor))
+    epoch = Epoch(**row["epoch"], **row["epoch_seen"]) if row["epoch"] else None
+    return Conversation(**_values(row, Conversation, anchor=anchor, epoch=epoch))
 
 
 def options_to_row(options: RunOptions) -> JsonObject:

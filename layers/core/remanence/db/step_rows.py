@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
-    from remanence.core.types import State, StepStatus
+    from remanence.core.types import Epoch, State, StepStatus
     from remanence.db.queries import Row
     from remanence.errors import AppError
 
@@ -92,8 +92,21 @@ def commit_call(state: State, outcome: Outcome) -> Row:
         "eviction": eviction_to_row(outcome.plan.eviction if outcome.plan else None),
         "anchor": asdict(outcome.anchor),
         "window_tokens": outcome.window_tokens,
+        **_epoch_rows(state.conversation.epoch, outcome.epoch),
         "finish": _finish_row(outcome),
         "pending": _pending_row(outcome),
+    }
+
+
+def _epoch_rows(old: Epoch | None, new: Epoch | None) -> Row:
+    """The prompt's epoch: its text only when it is a new one, what was seen always."""
+    if new is None:
+        return {"epoch": None, "epoch_seen": None}
+    is_new = old is None or old.system != new.system or old.key != new.key
+    text = {"system": new.system, "key": new.key, "tokens": new.tokens}
+    return {
+        "epoch": text if is_new else None,
+        "epoch_seen": {"seen": new.seen, "note_tokens": new.note_tokens},
     }
 
 
@@ -199,7 +212,7 @@ def _finish_row(outcome: Outcome) -> Row | None:
 def _pending_row(outcome: Outcome) -> Row | None:
     if outcome.stop_reason is not StopReason.REQUIRES_APPROVAL:
         return None
-    request = outcome.messages[0]
+    request = next(message for message in outcome.messages if message.role == "approval")
     return {
         "message_id": request.id,
         "call_ids": [p.tool_call_id for p in request.parts if isinstance(p, ToolCall) and p.waits],

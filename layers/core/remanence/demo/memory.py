@@ -1,6 +1,7 @@
 """Core memory as the demonstration sees it, and the tools by which it edits it.
 
-Path: the compiled system prompt -> read_blocks; demo.plan -> append_call / replace_call.
+Path: the compiled system prompt -> read_blocks, then what the window did to them -> edited,
+updated; demo.plan -> append_call / replace_call.
 Pure. Only tools that were offered are called; the first row that fits is taken.
 """
 
@@ -12,8 +13,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from remanence.core.exchange import JsonObject
+from remanence.core.ids import BlockId
+from remanence.core.memory_tools import run_memory_tool
+from remanence.core.types import Block
 
 _SECTION = re.compile(r"<memory_blocks>(.*)</memory_blocks>", re.DOTALL)
+_UPDATE = re.compile(r"<memory_update>(.*)</memory_update>", re.DOTALL)
+_NO_LIMIT = 1_000_000_000  # the real tool has kept the limit already
 _BLOCK = re.compile(
     r"<(?P<label>[^<>/\n]+)>\s*(?:<description>.*?</description>\s*)?"
     r"<metadata>(?P<metadata>.*?)</metadata>.*?<value>\n?(?P<value>.*?)\n?</value>\s*</(?P=label)>",
@@ -41,15 +47,49 @@ class Planned:
 def read_blocks(system: str) -> tuple[BlockView, ...]:
     """The blocks in the `<memory_blocks>` section of a compiled system prompt, in its order."""
     section = _SECTION.search(system)
-    if section is None:
-        return ()
+    return () if section is None else _views(section.group(1))
+
+
+def _views(section: str) -> tuple[BlockView, ...]:
     return tuple(
         BlockView(
             label=match["label"],
             value=match["value"],
             is_read_only="read_only=true" in match["metadata"],
         )
-        for match in _BLOCK.finditer(section.group(1))
+        for match in _BLOCK.finditer(section)
+    )
+
+
+def read_update(text: str) -> tuple[BlockView, ...]:
+    """The blocks that a note about changes from outside shows."""
+    section = _UPDATE.search(text)
+    return () if section is None else _views(section.group(1))
+
+
+def updated(blocks: Sequence[BlockView], changed: Sequence[BlockView]) -> tuple[BlockView, ...]:
+    """The blocks with those that a note shows in place of the old ones."""
+    new = {block.label: block for block in changed}
+    kept = tuple(new.pop(block.label, block) for block in blocks)
+    return (*kept, *new.values())
+
+
+def edited(blocks: Sequence[BlockView], name: str, arguments: JsonObject) -> tuple[BlockView, ...]:
+    """The blocks after a call of a memory tool that succeeded."""
+    real = tuple(
+        Block(
+            id=BlockId(block.label),
+            label=block.label,
+            value=block.value,
+            limit=_NO_LIMIT,
+            read_only=block.is_read_only,
+        )
+        for block in blocks
+    )
+    result = run_memory_tool(name, arguments, real, new_block_id=lambda: "new")
+    return tuple(
+        BlockView(label=block.label, value=block.value, is_read_only=block.read_only)
+        for block in result.blocks
     )
 
 

@@ -12,8 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from remanence.core.epoch import COMPILED_AFRESH
 from remanence.core.exchange import Image, Text, ToolCall, ToolReturn
-from remanence.demo.memory import BlockView, read_blocks
+from remanence.core.memory_tools import MEMORY_TOOLS
+from remanence.demo.memory import BlockView, edited, read_blocks, read_update, updated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,7 +94,7 @@ def read_situation(request: Request) -> Situation:
             for line in _text(turn).splitlines()
             if line.startswith(_USER_LINE)
         ),
-        blocks=read_blocks(request.system),
+        blocks=_blocks_now(request),
         tools={tool.name: tool for tool in request.tools},
         attempts=tuple(_attempts(since)),
         must_call=tuple(
@@ -102,6 +104,25 @@ def read_situation(request: Request) -> Situation:
             for name in demand["names"].split(",")
         ),
     )
+
+
+def _blocks_now(request: Request) -> tuple[BlockView, ...]:
+    """Core memory as it is: the system prompt stands still, and the turns say what changed."""
+    blocks = read_blocks(request.system)
+    calls: dict[str, ToolCall] = {}
+    for turn in request.turns:
+        text = _text(turn)
+        if COMPILED_AFRESH in text:
+            blocks = read_blocks(request.system)
+        blocks = updated(blocks, read_update(text))
+        for part in turn.parts:
+            if isinstance(part, ToolCall):
+                calls[part.tool_call_id] = part
+            elif isinstance(part, ToolReturn) and part.status == "success":
+                call = calls.get(part.tool_call_id)
+                if call is not None and call.name in MEMORY_TOOLS:
+                    blocks = edited(blocks, call.name, _object(call.arguments))
+    return blocks
 
 
 def _text(turn: Turn) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remanence.core.approvals import open_calls, with_client_tools
+from remanence.core.approvals import next_open, open_calls, put_off, with_client_tools
 from remanence.core.calls import Clock, lookups_of, read_calls
 from remanence.core.claims import BlocksMoved, Cancelled, Committed
 from remanence.core.events import RunEnded, RunError, StepStarted, StepStored
@@ -23,6 +23,7 @@ from remanence.core.step import (
     advance,
     apply_open_calls,
     apply_reply,
+    dated,
     failed,
 )
 from remanence.core.types import StopReason
@@ -122,6 +123,7 @@ def _ids(deps: EngineDeps) -> StepIds:
         message_id=deps.new_id("message"),
         tool_message_id=deps.new_id("message"),
         notice_id=deps.new_id("message"),
+        note_id=deps.new_id("message"),
     )
 
 
@@ -144,8 +146,9 @@ def _take(
     clock = replace(clock, now=deps.now())
     allowed = answer.plan.context.allowed
     calls = read_calls(answer.reply, answer.plan.state, clock, prefilled=allowed.prefilled)
-    lookups = lookups_of(calls, allowed)
-    found = find_all(lookups, state, deps.recall, deps.models, deadline=terms.deadline)
+    # With an outside effect among them, the reply is committed first and no call runs yet.
+    lookups = () if put_off(calls, allowed) else lookups_of(calls, allowed)
+    found = find_all(lookups, state, deps, deadline=terms.deadline)
 
     def apply(plan: Plan) -> Outcome:
         outcome = apply_reply(
@@ -169,15 +172,16 @@ def _run_open_calls(
     clock: Clock,
     terms: Terms,
 ) -> _Taken:
-    """A step without a model call: the calls of an earlier reply that are answered by now."""
+    """A step without a model call: calls of an earlier reply that may run by now."""
     plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"))
-    calls = read_calls(opened.reply, state, clock)
+    calls = next_open(read_calls(opened.reply, state, clock), opened)
     wanted = [
         call.lookup
         for call in calls
         if call.lookup is not None and call.call.tool_call_id not in opened.denied
     ]
-    found = find_all(wanted, state, deps.recall, deps.models, deadline=terms.deadline)
+    found = find_all(wanted, state, deps, deadline=terms.deadline)
+    clock = replace(clock, now=deps.now())
     apply = partial(
         apply_open_calls,
         opened=opened,
@@ -246,6 +250,7 @@ def _write(
 def _stored(
     state: State, outcome: Outcome, committed: Committed, *, goes_on: bool
 ) -> Generator[Event, None, Progress]:
+    outcome = dated(outcome, committed.committed_at)
     following = advance(state, outcome, next_seq=committed.next_seq)
     added = len(outcome.messages)
     yield StepStored(

@@ -150,17 +150,20 @@ def delete_agent(agent_id: AgentIdPath, call: ThisCall) -> dict[str, str]:
 def recompile_agent(
     agent_id: AgentIdPath,
     call: ThisCall,
-    dry_run: Annotated[bool, Query(description="Makes no difference: see above.")] = False,
+    dry_run: Annotated[bool, Query(description="Only show it, change nothing.")] = False,
     update_timestamp: Annotated[bool, Query(description="Not used.")] = False,
 ) -> str:
-    """Read the system prompt as the next step will compile it.
+    """Compile the system prompt afresh at the next step, and read what it will be.
 
-    Prompts are compiled from what is stored at each step, so there is nothing to bring up to
-    date, with or without `dry_run`.
+    Nothing has to be recompiled for a change to be seen: what changed since the prompt was
+    compiled is told to the model behind the newest message. This brings it into the prompt itself.
     """
-    del dry_run, update_timestamp
+    del update_timestamp
     state = call.deps.catalog.agents.load_prompt_state(call.org_id, agent_id)
-    return compile_context(state, UTC).request.system
+    if not dry_run:
+        call.deps.catalog.agents.forget_epochs(call.org_id, agent_id)
+    afresh = replace(state, conversation=replace(state.conversation, epoch=None))
+    return compile_context(afresh, UTC).request.system
 
 
 def _names_of_tools(body: AgentFields, call: Call) -> Mapping[str, str]:

@@ -7,12 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
-from remanence.core.context import (
-    compile_context,
-    render_blocks,
-    render_metadata,
-    render_summaries,
-)
+from remanence.core.context import compile_context
+from remanence.core.render import render_blocks, render_metadata, render_summaries
 from remanence.core.tokens import predict
 from remanence.core.types import State
 

@@ -40,43 +40,67 @@ begin
 end
 $$;
 
--- Words for lexical search. Chinese, Japanese, Korean and Thai are written without spaces (or
--- with spaces between more than words): they become single characters and pairs of them.
--- The text is cut because one tsvector holds at most 1 MB. Cutting characters out by their number
--- would be quadratic: 16 s for 50,000 of them against 0.07 s (2026-11).
+-- Text as search compares it: lower case, one form of each character (full and half width,
+-- composed and decomposed), no accents on Latin and Greek letters, no vowel marks in Hebrew and
+-- Arabic. Russian short i keeps its mark: the stemmer knows endings by it.
+-- The text is cut because one tsvector holds at most 1 MB.
+create function remanence.fold(content text) returns text
+language sql immutable parallel safe
+as $$
+    select normalize(regexp_replace(regexp_replace(
+        replace(normalize(lower(left(content, 50000)), NFKD), 'ß', 'ss'),
+        '([a-z\u0370-\u03ff\u0435])[\u0300-\u036f]+', '\1', 'g'),
+        '[\u0591-\u05c7\u0640\u064b-\u0655\u0670]+', '', 'g'), NFC)
+$$;
+comment on function remanence.fold(text) is 'A text without what search does not distinguish.';
+
+-- The words of a text for lexical search, without places and counts:
+--   tea      a stem; Latin script as English, Cyrillic as Russian, Arabic as Arabic
+--   =teas    a word as it is written, so that the exact form can count for more than its stem;
+--            also of the words too common to have a stem here
+--   #a-17    what holds together by signs: codes, versions, paths, addresses, decimal numbers
+--   u茶 绿茶  characters and pairs of Chinese, Japanese, Korean and Thai, which are written
+--            without spaces (or with spaces between more than words)
+-- Cutting characters out by their number would be quadratic: 16 s for 50,000 of them against
+-- 0.07 s (2026-11).
 create function remanence.lexemes(content text) returns tsvector
 language sql immutable parallel safe
 as $$
-    select to_tsvector('pg_catalog.english', regexp_replace(t.cut, t.unspaced, ' ', 'g'))
-        || to_tsvector('pg_catalog.simple', coalesce((
-            select string_agg(
-                'u' || pair.char || case when pair.following is null then ''
-                    else ' ' || pair.char || pair.following end, ' ')
+    select strip(to_tsvector('pg_catalog.russian', spaced.words))
+        || case when spaced.words ~ '[\u0620-\u06ff]' then strip(to_tsvector('pg_catalog.arabic',
+            regexp_replace(spaced.words, '[^\u0620-\u06ff]+', ' ', 'g'))) else '' end
+        || coalesce((
+            select array_to_tsvector(array_agg(distinct '=' || word.lexeme))
+            from unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', spaced.words)))
+                as word (lexeme)), '')
+        || coalesce((
+            select array_to_tsvector(array_agg(distinct '#' || code.m[1]))
+            from regexp_matches(
+                t.folded, '([a-z0-9_]+(?:[-_./:@#+][a-z0-9_]+)+)', 'g') as code (m)
+            where length(code.m[1]) <= 200), '')
+        || coalesce((
+            select array_to_tsvector(array_agg(distinct gram.lexeme))
             from (
                 select chars.char, lead(chars.char) over (
                     partition by run.place order by chars.place) as following
-                from regexp_matches(t.cut, '(' || t.unspaced || ')', 'g')
+                from regexp_matches(t.folded, '(' || t.unspaced || ')', 'g')
                         with ordinality as run (m, place),
                      string_to_table(run.m[1], null) with ordinality as chars (char, place)
             ) as pair
-        ), ''))
+            cross join lateral (values ('u' || pair.char), (pair.char || pair.following))
+                as gram (lexeme)
+            where gram.lexeme is not null), '')
     from (
-        select left(content, 50000) as cut,
+        select remanence.fold(content) as folded,
                '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
                    as unspaced
     ) as t
+    cross join lateral (
+        select regexp_replace(
+            regexp_replace(t.folded, t.unspaced, ' ', 'g'), '[-_./:@#+]+', ' ', 'g') as words
+    ) as spaced
 $$;
 comment on function remanence.lexemes(text) is 'Search words of a text, in any script.';
-
--- The same words of a question, any of which may match: a question shares few words with its
--- answer, and a search that demands all of them finds nothing. Null when there is no word.
-create function remanence.any_lexeme(question text) returns tsquery
-language sql immutable parallel safe
-as $$
-    select string_agg(
-        '''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
-    from unnest(remanence.lexemes(question))
-$$;
 
 -- What was said in a message, as recall search reads it: its text, and the text an agent said
 -- through send_message. Tool returns are not speech.
@@ -232,6 +256,8 @@ create table remanence.conversations (
     window_from_seq bigint not null default 1,  -- messages from here on are in context
     window_tokens integer not null default 0,   -- estimate of the next request's size
     anchor jsonb not null default '{}',         -- {prompt_tokens, estimate, ratio}
+    epoch jsonb,                                -- the system part that stands still: {system, key, tokens}
+    epoch_seen jsonb,                           -- {seen: {block id: version}, note_tokens}
     fence bigint not null default 0,            -- grows with every claim
     lease_token text,
     lease_until timestamptz,
@@ -329,7 +355,9 @@ create table remanence.messages (
     otid text,
     sender_id text,
     tokens integer not null default 0,          -- estimate
-    lexemes tsvector generated always as (remanence.lexemes(remanence.said(role, parts))) stored,
+    lexemes tsvector generated always as (
+        coalesce(remanence.lexemes(name), '') || remanence.lexemes(remanence.said(role, parts))
+    ) stored,
     created_at timestamptz not null default now(),
     primary key (conversation_id, seq),
     constraint messages_id_unique unique (id),

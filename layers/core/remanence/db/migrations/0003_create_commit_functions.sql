@@ -148,11 +148,14 @@ $$;
 -- p: org_id, conversation_id, run_id, lease_token, fence, lease_ms (0: hand over), agent_version,
 --    known_blocks {id: version} as they will be after this commit,
 --    step {row of steps}, messages [row ...], blocks {edited, created, detached},
---    passages [...], new_archive_id, eviction | null, anchor, window_tokens,
+--    passages [...], new_archive_id, eviction | null, anchor, window_tokens, epoch | null,
+--    epoch_seen | null,
 --    finish | null {status, stop_reason, error, ttft_ns},
 --    pending | null {message_id, call_ids}: calls that wait for an approval
 -- returns outcome:
---    ok        next_seq, cancel_requested, more (another run waits), committed_at;
+--    ok        next_seq, cancel_requested, more (another run waits),
+--              committed_at (of what was written: the clocks of workers may differ, so their
+--              messages are dated here, or a worker behind would write into the past);
 --              agent, tools, blocks, counts when others changed them meanwhile
 --    conflict  blocks: a block the step edited has changed; apply the reply to these and commit
 --    cancelled somebody asked the run to stop: commit it as a cancelled step instead
@@ -175,12 +178,11 @@ begin
     if not found then
         return jsonb_build_object('outcome', 'lost');
     end if;
-    if exists (
-        select from remanence.steps
-        where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
-            and lease_token = p ->> 'lease_token')
-    then  -- the same commit again, its first answer was lost on the way
-        return remanence.committed_v1(conv, p);
+    select created_at into moment from remanence.steps
+    where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
+        and lease_token = p ->> 'lease_token';
+    if found then  -- the same commit again, its first answer was lost on the way
+        return remanence.committed_v1(conv, p, moment);
     end if;
     if conv.lease_token is distinct from p ->> 'lease_token'
         or conv.fence <> (p ->> 'fence')::bigint
@@ -206,13 +208,13 @@ begin
         tokens, created_at)
     select conv.id, conv.next_seq + place - 1, item ->> 'id', conv.org_id, conv.agent_id,
         p ->> 'run_id', step ->> 'id', item ->> 'role', item -> 'parts', item ->> 'name',
-        item ->> 'otid', (item ->> 'tokens')::integer, (item ->> 'created_at')::timestamptz
+        item ->> 'otid', (item ->> 'tokens')::integer, moment
     from jsonb_array_elements(p -> 'messages') with ordinality as items (item, place);
     insert into remanence.steps (
         id, org_id, agent_id, conversation_id, run_id, step_no, lease_token, status, stop_reason,
         model, context_window_limit, prompt_tokens, completion_tokens, cached_input_tokens,
         cache_write_tokens, reasoning_tokens, called_tools, error, receipt, llm_ns, step_ns,
-        started_at)
+        started_at, created_at)
     values (
         step ->> 'id', conv.org_id, conv.agent_id, conv.id, p ->> 'run_id',
         (step ->> 'step_no')::integer, p ->> 'lease_token', step ->> 'status',
@@ -222,7 +224,7 @@ begin
         (step ->> 'reasoning_tokens')::integer,
         array(select jsonb_array_elements_text(step -> 'called_tools')),
         nullif(step -> 'error', 'null'), step -> 'receipt', (step ->> 'llm_ns')::bigint,
-        (step ->> 'step_ns')::bigint, (step ->> 'started_at')::timestamptz);
+        (step ->> 'step_ns')::bigint, (step ->> 'started_at')::timestamptz, moment);
     if p -> 'passages' <> '[]' then
         select * into strict agent from remanence.agents where id = conv.agent_id;
         perform remanence.insert_passages_v1(
@@ -248,6 +250,8 @@ begin
     set next_seq = next_seq + added,
         anchor = coalesce(nullif(p -> 'anchor', 'null'), anchor),
         window_tokens = coalesce((p ->> 'window_tokens')::integer, window_tokens),
+        epoch = coalesce(nullif(p -> 'epoch', 'null'), epoch),
+        epoch_seen = coalesce(nullif(p -> 'epoch_seen', 'null'), epoch_seen),
         last_message_at = moment,
         claims = 0,
         pending_message_id = p -> 'pending' ->> 'message_id',
@@ -259,12 +263,13 @@ begin
             then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
     where id = conv.id
     returning * into conv;
-    return remanence.committed_v1(conv, p);
+    return remanence.committed_v1(conv, p, moment);
 end
 $$;
 
 -- The answer of a commit: where the conversation stands, and what others changed meanwhile.
-create function remanence.committed_v1(p_conv remanence.conversations, p jsonb) returns jsonb
+create function remanence.committed_v1(
+    p_conv remanence.conversations, p jsonb, p_moment timestamptz) returns jsonb
 language plpgsql
 as $$
 declare
@@ -274,6 +279,7 @@ begin
     answer := jsonb_build_object(
         'outcome', 'ok',
         'next_seq', p_conv.next_seq,
+        'committed_at', p_moment,
         'cancel_requested', (
             select cancel_requested from remanence.runs where id = p ->> 'run_id'),
         'more', exists (

@@ -69,7 +69,8 @@ begin
     delete from remanence.summaries where conversation_id = conv.id;
     delete from remanence.messages where conversation_id = conv.id;
     update remanence.conversations
-    set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}',
+    set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}', epoch = null,
+        epoch_seen = null,
         fence = fence + 1, lease_token = null, lease_until = null,
         updated_at = clock_timestamp()
     where id = conv.id;
