@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from remanence.core.builtin import with_heartbeat
 from remanence.core.epoch import epoch_for, note_message
 from remanence.core.exchange import Request, Text, ToolReturn, ToolSpec, Turn
-from remanence.core.history import Repair, turns_of
+from remanence.core.history import Repair, message_tokens, turns_of
 from remanence.core.render import render_summaries
 from remanence.core.rules import allowed_tools, allows_parallel_calls
-from remanence.core.tokens import estimate_request, estimate_text
+from remanence.core.tokens import estimate_text
 from remanence.core.types import HEARTBEAT_AGENT_TYPES
 
 if TYPE_CHECKING:
@@ -86,14 +86,13 @@ def compile_context(state: State, tz: tzinfo) -> Context:
         cache_key=state.conversation.id,
     )
     tokens = dict(epoch.tokens)
-    tokens["summary"] = estimate_text(summary)
+    tokens["summary"] = sum(summary.tokens for summary in state.summaries)
     tokens["tools"] = sum(_spec_tokens(spec) for spec in specs)
-    total = estimate_request(request)
-    tokens["history"] = max(0, total - sum(tokens.values()))
+    tokens["history"] = sum(message_tokens(m, agent.context_window_limit) for m in window)
     return Context(
         request=request,
         tokens=tokens,
-        estimate_tokens=total,
+        estimate_tokens=sum(tokens.values()),
         allowed=allowed,
         epoch=epoch,
         notes=notes,

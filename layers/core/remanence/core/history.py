@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Approval, Image, Reasoning, Text, ToolCall, ToolReturn, Turn
 from remanence.core.search_tools import pack_tool_return
-from remanence.core.tokens import estimate_text
+from remanence.core.tokens import estimate_parts, estimate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ LARGEST_PART_SHARE = 0.4
 TOOL_RETURN_FLOOR_CHARS = 5_000
 TOOL_RETURN_SHARE = 0.2
 CHARS_PER_TOKEN = 4  # of English; the floor above covers the scripts that are denser
+# What the envelope of a tool return ({"status", "message", "time"}) takes.
+ENVELOPE_TOKENS = 35
 UNANSWERED = "This call was interrupted before it returned; its effects are unknown."
 # Messages that a model wrote: its replies, and those whose calls wait for an approval.
 BY_MODEL = frozenset({"assistant", "approval"})
@@ -196,6 +198,18 @@ def _returns(
                 ),
             )
     return Turn(role="tool", parts=tuple(answers[call.tool_call_id] for call in calls))
+
+
+def message_tokens(message: Message, context_window_tokens: int) -> int:
+    """About how many tokens a stored message takes in a request.
+
+    Out of what was estimated when it was stored: nothing is read again, so a step's cost does not
+    grow with the length of its window's texts.
+    """
+    estimate = message.tokens or estimate_parts(message.parts)
+    returns = sum(1 for part in message.parts if isinstance(part, ToolReturn))
+    most = int(context_window_tokens * LARGEST_PART_SHARE) * max(1, len(message.parts))
+    return min(estimate, most) + returns * ENVELOPE_TOKENS
 
 
 def clipped(text: str, limit_tokens: int) -> str:
