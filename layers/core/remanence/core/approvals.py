@@ -1,15 +1,21 @@
-"""Tool calls that are not run at once: those a person approves, and those the caller runs.
+"""Tool calls that are not run at once: approved by a person, run by the caller, or reaching out.
 
-A reply with such a call is stored as a request, whole, and ends its run. The answer comes with a
-later run, from any process, days later if need be; then the calls that are still open (approved,
-or beside those that waited) are run before the model is asked again. Pure.
+A reply with a call of the first two kinds is stored as a request, whole, and ends its run. The
+answer comes with a later run, from any process, days later if need be; then the calls that are
+still open (approved, or beside those that waited) are run before the model is asked again.
+
+A call that reaches out has effects outside of the database. A reply with one is stored too, and the run goes on: its next steps run what
+is open, one such call in each, so that a crash repeats at most the one call that was running,
+with the same tool_call_id. Pure.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from remanence.core.custom_tools import ToolRun
 from remanence.core.exchange import Approval, Reply, ToolCall, ToolReturn
 from remanence.core.rules import needs_approval
 
@@ -29,11 +35,13 @@ class OpenCalls:
     """Calls at the end of a window that have no return yet.
 
     `reply` holds them as the model made them; `denied` says why a person refused one, by
-    tool_call_id.
+    tool_call_id. `answered` are the other calls of the same reply, `returns` what they gave.
     """
 
     reply: Reply
     denied: dict[str, str]
+    answered: Reply
+    returns: tuple[ToolReturn, ...]
 
 
 def with_client_tools(state: State) -> State:
@@ -74,6 +82,52 @@ def waiting_calls(state: State, calls: Sequence[Call], allowed: Allowed) -> froz
     )
 
 
+def put_off(calls: Sequence[Call], allowed: Allowed) -> bool:
+    """Whether the reply is committed before its calls run: one of them has outside effects."""
+    return any(isinstance(call.lookup, ToolRun) and can_run(call, allowed) for call in calls)
+
+
+def can_run(call: Call, allowed: Allowed) -> bool:
+    """Whether a call will be run: it was understood, and the rules let it."""
+    return call.tool is not None and call.problem is None and call.call.name in allowed.names
+
+
+def with_rule_arguments(reply: Reply, calls: Sequence[Call], allowed: Allowed) -> Reply:
+    """The reply with the arguments its calls will run with, where a tool rule sets some.
+
+    Rules are not asked again when an open call runs: what is stored is what will be done.
+    """
+    runs = {
+        call.call.tool_call_id: call
+        for call in calls
+        if call.call.name in allowed.prefilled and can_run(call, allowed)
+    }
+    return replace(
+        reply,
+        parts=tuple(
+            replace(part, arguments=_spelled(runs[part.tool_call_id]))
+            if isinstance(part, ToolCall) and part.tool_call_id in runs
+            else part
+            for part in reply.parts
+        ),
+    )
+
+
+def _spelled(call: Call) -> str:
+    heartbeat = {"request_heartbeat": True} if call.wants_heartbeat else {}
+    return json.dumps(call.arguments | heartbeat, ensure_ascii=False)
+
+
+def next_open(calls: Sequence[Call], opened: OpenCalls) -> tuple[Call, ...]:
+    """The open calls that one step runs: in order, up to the first with outside effects."""
+    batch: list[Call] = []
+    for call in calls:
+        batch.append(call)
+        if isinstance(call.lookup, ToolRun) and call.call.tool_call_id not in opened.denied:
+            break
+    return tuple(batch)
+
+
 def as_request(reply: Reply, waiting: frozenset[str]) -> Reply:
     """The reply as it is stored while some of its calls wait: they say so."""
     return replace(
@@ -105,7 +159,8 @@ def open_calls(window: Sequence[Message]) -> OpenCalls | None:
 
 def _still_open(calls: Sequence[ToolCall], answers: Sequence[Message]) -> OpenCalls | None:
     parts = [part for message in answers for part in message.parts]
-    returned = {part.tool_call_id for part in parts if isinstance(part, ToolReturn)}
+    returns = tuple(part for part in parts if isinstance(part, ToolReturn))
+    returned = {part.tool_call_id for part in returns}
     left = tuple(replace(call, waits=False) for call in calls if call.tool_call_id not in returned)
     if not left:
         return None
@@ -114,7 +169,13 @@ def _still_open(calls: Sequence[ToolCall], answers: Sequence[Message]) -> OpenCa
         for part in parts
         if isinstance(part, Approval) and not part.approve
     }
-    return OpenCalls(reply=Reply(parts=left, finish="tool_calls"), denied=denied)
+    answered = tuple(call for call in calls if call.tool_call_id in returned)
+    return OpenCalls(
+        reply=Reply(parts=left, finish="tool_calls"),
+        denied=denied,
+        answered=Reply(parts=answered, finish="tool_calls"),
+        returns=returns,
+    )
 
 
 def refused(calls: Sequence[Call], opened: OpenCalls) -> tuple[Call, ...]:

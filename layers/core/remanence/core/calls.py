@@ -7,10 +7,11 @@ them. What went wrong is a return with status "error" that tells the model what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from remanence.core.arguments import read_arguments
+from remanence.core.custom_tools import CUSTOM_TOOL, ToolRan, ToolRun
 from remanence.core.exchange import ToolReturn
 from remanence.core.memory_tools import MEMORY_TOOLS, run_memory_tool
 from remanence.core.rules import constraint_error
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from remanence.core.rules import Allowed
     from remanence.core.types import Block, State, Tool
 
-Lookup: TypeAlias = ArchivalInsert | ArchivalSearch | ConversationSearch
+Lookup: TypeAlias = ArchivalInsert | ArchivalSearch | ConversationSearch | ToolRun
 
 LOOKUP_TOOLS = frozenset(
     {"archival_memory_insert", "archival_memory_search", "conversation_search"}
@@ -89,7 +90,7 @@ class Failed:
     text: str
 
 
-Finding: TypeAlias = Embedded | Found | Failed
+Finding: TypeAlias = Embedded | Found | Failed | ToolRan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +164,22 @@ def read_calls(
     tools = {tool.name: tool for tool in state.tools}
     given = prefilled or {}
     return tuple(
-        _read(call, tools.get(call.name), given.get(call.name, {}), clock)
+        _with_run(_read(call, tools.get(call.name), given.get(call.name, {}), clock), state)
         for call in reply.tool_calls
     )
+
+
+def _with_run(call: Call, state: State) -> Call:
+    """The call; of a custom tool that can be run, with what is to be run."""
+    if call.tool is None or call.problem is not None or call.tool.tool_type != CUSTOM_TOOL:
+        return call
+    run = ToolRun(
+        tool_call_id=call.call.tool_call_id,
+        tool=call.tool,
+        arguments=call.arguments,
+        agent_id=state.agent.id,
+    )
+    return replace(call, lookup=run)
 
 
 def _read(call: ToolCall, tool: Tool | None, given: JsonObject, clock: Clock) -> Call:
@@ -241,12 +255,15 @@ def run_calls(
         if problem is None:
             ran.append(call.call.name)
         text, status = bench.run(call) if problem is None else (problem, "error")
+        ran_as = findings.get(call.call.tool_call_id) if problem is None else None
         returns.append(
             ToolReturn(
                 tool_call_id=call.call.tool_call_id,
                 name=call.call.name,
                 text=_within(text, call.tool),
                 status=status,
+                stdout=ran_as.stdout if isinstance(ran_as, ToolRan) else (),
+                stderr=ran_as.stderr if isinstance(ran_as, ToolRan) else (),
             )
         )
     return CallResult(
@@ -333,6 +350,10 @@ class _Bench:
             case ArchivalSearch():
                 hits = found.passages if isinstance(found, Found) else ()
                 return render_archival_hits(hits, self.clock.tz), "success"
+            case ToolRun():
+                if not isinstance(found, ToolRan):
+                    return "The tool was not run.", "error"
+                return found.text, found.status
             case ConversationSearch():
                 heard = found.messages if isinstance(found, Found) else ()
                 return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from remanence.core.history import BY_MODEL
 from remanence.core.rules import after_step, missing_before_exit
 from remanence.core.types import HEARTBEAT_AGENT_TYPES, StopReason
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def stop_after(
-    state: State, reply: Reply, calls: Sequence[Call], result: CallResult
+    state: State,
+    reply: Reply,
+    calls: Sequence[Call],
+    result: CallResult,
+    *,
+    asked_model: bool = True,
 ) -> tuple[StopReason | None, str | None]:
     """Decide what follows a step.
 
@@ -25,6 +31,8 @@ def stop_after(
         reply: what the model answered.
         calls: its tool calls.
         result: what they left behind.
+        asked_model: False for a step that only ran calls of an earlier reply; the limit of steps
+            counts those in which the model was asked.
 
     Returns:
         The stop reason, or None to go on; and a notice that the model must read before it goes
@@ -41,9 +49,17 @@ def stop_after(
         if missing:
             stop = None
             notice = f"You have to call {', '.join(missing)} before you may finish this turn."
-    if stop is None and state.step_no >= state.run.options.max_steps:
+    asked = state.step_no - _steps_without_model(state) - (0 if asked_model else 1)
+    if stop is None and asked >= state.run.options.max_steps:
         return StopReason.MAX_STEPS, None
     return stop, notice
+
+
+def _steps_without_model(state: State) -> int:
+    """Earlier steps of this run that only ran calls; those that left the window do not count."""
+    of_run = [message for message in state.window if message.run_id == state.run.id]
+    answering = {message.step_id for message in of_run if message.role == "tool"}
+    return len(answering - {message.step_id for message in of_run if message.role in BY_MODEL})
 
 
 def _wants_to_stop(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.ids import IdSource
+    from remanence.engine.custom import CustomTools
     from remanence.engine.points import Point
     from remanence.engine.ports import Dispatcher, Models, Recall, Store, Zones
 
@@ -27,6 +28,7 @@ class EngineDeps:
         sleep: seconds; used only while waiting for a busy conversation.
         step_limit_s: what one step may take.
         busy_wait_s: how long a caller waits for a busy conversation.
+        custom_tools: runs custom tools; None: this server runs none.
         reach: called at each named point of the main path; fault tests die there.
     """
 
@@ -43,6 +45,7 @@ class EngineDeps:
     sleep: Callable[[float], None]
     step_limit_s: float = 120.0
     busy_wait_s: float = 10.0
+    custom_tools: CustomTools | None = None
     reach: Callable[[Point], None] = pass_by
 
     @property

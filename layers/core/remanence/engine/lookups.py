@@ -1,47 +1,82 @@
-"""Performing what tool calls asked to be looked up: searches, and vectors of texts to keep.
+"""Performing what tool calls asked for: searches, vectors of texts to keep, custom tools.
 
 Path: engine.step -> find_all -> core.step.apply_reply. A lookup that fails becomes a finding the
-model can read; it never fails the step.
+model can read; it never fails the step. Custom tools are only asked for once the reply that
+calls them is committed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.calls import Embedded, Failed, Finding, Found, Lookup
+from remanence.core.custom_tools import ToolRun
 from remanence.core.search_tools import ArchivalInsert, ArchivalSearch, ConversationSearch
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from remanence.core.types import State
+    from remanence.engine.custom import CustomTools
     from remanence.engine.ports import Models, Recall
+
+NO_CUSTOM_TOOLS = "This server runs no custom tools."
+
+
+class Finders(Protocol):
+    """What lookups are made with; EngineDeps is one."""
+
+    @property
+    def recall(self) -> Recall:
+        """The search."""
+        ...
+
+    @property
+    def models(self) -> Models:
+        """Makes vectors, if the agent has an embedding model."""
+        ...
+
+    @property
+    def custom_tools(self) -> CustomTools | None:
+        """Runs custom tools; None: this server runs none."""
+        ...
+
+    @property
+    def monotonic(self) -> Callable[[], float]:
+        """The clock deadlines are counted in."""
+        ...
 
 
 def find_all(
-    lookups: Sequence[Lookup], state: State, recall: Recall, models: Models, *, deadline: float
+    lookups: Sequence[Lookup], state: State, finders: Finders, *, deadline: float
 ) -> dict[str, Finding]:
     """One finding per lookup, by tool_call_id.
 
     Args:
         lookups: what the calls of a reply asked for.
         state: whose memory is searched.
-        recall: the search.
-        models: makes vectors, if the agent has an embedding model.
-        deadline: seconds of `time.monotonic`.
+        finders: what they are made with.
+        deadline: seconds of `finders.monotonic`.
     """
     findings: dict[str, Finding] = {}
     for lookup in lookups:
         try:
-            findings[lookup.tool_call_id] = _find(lookup, state, recall, models, deadline)
+            findings[lookup.tool_call_id] = _find(lookup, state, finders, deadline)
         except AppError as error:
-            findings[lookup.tool_call_id] = Failed(text=f"The search failed: {error.message}")
+            what = lookup.tool.name if isinstance(lookup, ToolRun) else "The search"
+            findings[lookup.tool_call_id] = Failed(text=f"{what} failed: {error.message}")
     return findings
 
 
-def _find(lookup: Lookup, state: State, recall: Recall, models: Models, deadline: float) -> Finding:
+def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Finding:
+    recall, models = finders.recall, finders.models
     match lookup:
+        case ToolRun():
+            if finders.custom_tools is None:
+                return Failed(text=NO_CUSTOM_TOOLS)
+            left_s = deadline - finders.monotonic()
+            return finders.custom_tools.run(state.org_id, lookup, timeout_s=left_s)
         case ArchivalInsert():
             return _embedded(lookup.text, state, models, deadline)
         case ArchivalSearch():
