@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from remanence.core.types import no_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from remanence.core.exchange import JsonObject
     from remanence.core.types import Passage
 
 
@@ -81,5 +84,6 @@ class NewText:
     id: str
     text: str
     tags: Sequence[str] = ()
+    metadata: JsonObject = field(default_factory=no_json)
     created_at: datetime | None = None
     vector: VectorOf | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from remanence.db.archives import Archives
 from remanence.db.catalog_agents import Agents
 from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Agents, blocks, tools and conversations; and the tags on them."""
+    """Agents, blocks, tools, conversations and archives; and the tags on them."""
 
     queries: Queries
 
@@ -45,6 +46,11 @@ class Catalog:
     def conversations(self) -> Conversations:
         """Conversations, beside the default one of each agent."""
         return Conversations(self.queries)
+
+    @property
+    def archives(self) -> Archives:
+        """Archives, of one agent or shared."""
+        return Archives(self.queries)
 
     def list_tags(self, org_id: OrgId, page: Page, query_text: str | None) -> list[str]:
         """The tags in use on agents and blocks; the cursors of `page` are tags."""

@@ -8,13 +8,14 @@ and its words still find it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.archival import NewText, VectorOf
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from remanence.core.archival import FoundPassage, OwnArchive, PassageQuery, PassageRecord
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 # How long a caller waits for the vector of one text, in seconds.
 EMBED_LIMIT_S = 20.0
+# How many texts are embedded in one call, and how long a caller waits for all of them.
+EMBED_BATCH = 96
+EMBED_BATCHES_LIMIT_S = 60.0
 
 
 class Passages(Protocol):
@@ -106,6 +110,33 @@ class Archival:
             org_id, agent_id, [new], new_archive_id=self.new_id("archive")
         )
 
+    def with_vectors(self, handle: str | None, texts: Sequence[NewText]) -> list[NewText]:
+        """The texts with the vectors an archive wants, embedded many at a time.
+
+        Args:
+            handle: the model of the archive; None: it has none, and the texts stay as they are.
+            texts: to be stored.
+
+        Returns:
+            All of them; when the model does not answer in time, the rest is without vectors.
+        """
+        if handle is None:
+            return list(texts)
+        deadline = self.monotonic() + EMBED_BATCHES_LIMIT_S
+        done: list[NewText] = []
+        for batch in batched(texts, EMBED_BATCH):
+            try:
+                vectors = self.embedder.embed(
+                    handle, [text.text for text in batch], deadline=deadline
+                )
+            except AppError:
+                break
+            done += (
+                replace(text, vector=VectorOf(values=tuple(values), model=handle))
+                for text, values in zip(batch, vectors, strict=True)
+            )
+        return [*done, *texts[len(done) :]]
+
     def search_own(
         self, org_id: OrgId, agent_id: str, wanted: PassageQuery
     ) -> tuple[OwnArchive, list[FoundPassage]]:
@@ -142,3 +173,10 @@ class Archival:
         except AppError:
             return None
         return VectorOf(values=tuple(values), model=handle)
+
+
+def batched(texts: Sequence[NewText], size: int) -> Iterator[list[NewText]]:
+    """The texts, at most `size` at a time."""
+    rest = iter(texts)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -25,7 +25,7 @@ from remanence.api.wire.conversations import (
     conversation_to_wire,
 )
 from remanence.core.context import compile_context
-from remanence.core.types import Agent, Conversation
+from remanence.core.types import Agent
 from remanence.db.conversations import ConversationFilter
 from remanence.db.paging import Page
 
@@ -153,22 +153,17 @@ def recompile_conversation(
     conversation_id: ConversationIdPath,
     call: ThisCall,
     body: RecompileRequest | None = None,
-    dry_run: Annotated[bool, Query(description="Makes no difference.")] = False,
+    dry_run: Annotated[bool, Query(description="Only show it, change nothing.")] = False,
 ) -> str:
-    """Read the system prompt of this conversation, compiled from what is stored now."""
-    del dry_run
+    """Compile the system prompt of this conversation afresh at its next step, and read it now.
+
+    Nothing has to be recompiled for a change to be seen: see the same of an agent.
+    """
     deps = call.deps
     ref = conversation_ref(conversation_id, body.agent_id if body else None)
     known = deps.catalog.conversations.load_conversation(call.org_id, ref)
     state = deps.engine.peek(call.org_id, known.id)
-    seen = state.conversation
-    afresh = Conversation(
-        id=seen.id,
-        agent_id=seen.agent_id,
-        is_default=seen.is_default,
-        next_seq=seen.next_seq,
-        window_from_seq=seen.window_from_seq,
-        anchor=seen.anchor,
-    )
-    state = replace(state, conversation=afresh)
-    return compile_context(state, deps.zones(state.agent.timezone)).request.system
+    if not dry_run:
+        deps.catalog.agents.forget_epochs(call.org_id, known.agent_id)
+    afresh = replace(state, conversation=replace(state.conversation, epoch=None))
+    return compile_context(afresh, deps.zones(state.agent.timezone)).request.system

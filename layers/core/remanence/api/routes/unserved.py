@@ -14,7 +14,6 @@ from remanence.errors import NotSupported
 router = APIRouter(include_in_schema=False)
 
 _AGENT = "/v1/agents/{agent_id}"
-_ARCHIVE = "/v1/archives/{archive_id}"
 _CONVERSATION = "/v1/conversations/{conversation_id}"
 _FOLDER = "/v1/folders/{folder_id}"
 _SERVER = "/v1/mcp-servers/{mcp_server_id}"
@@ -25,7 +24,6 @@ EMPTY_LISTS: dict[str, JsonValue] = {
     f"{_AGENT}/files": {"files": [], "next_cursor": None, "has_more": False},
     f"{_AGENT}/folders": [],
     f"{_AGENT}/schedule": {"scheduled_messages": [], "has_next_page": False},
-    "/v1/archives/": [],
     "/v1/client-side-access-tokens": {"tokens": [], "hasNextPage": False},
     "/v1/environments": {"connections": [], "hasNextPage": False},
     "/v1/folders/": [],
@@ -42,17 +40,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
     "agent files": (
         ("GET", f"{_AGENT}/export"),
         ("POST", "/v1/agents/import"),
-    ),
-    "archives shared by agents": (
-        ("PATCH", f"{_AGENT}/archives/attach/{{archive_id}}"),
-        ("PATCH", f"{_AGENT}/archives/detach/{{archive_id}}"),
-        ("POST", "/v1/archives/"),
-        ("GET", _ARCHIVE),
-        ("PATCH", _ARCHIVE),
-        ("DELETE", _ARCHIVE),
-        ("POST", f"{_ARCHIVE}/passages"),
-        ("POST", f"{_ARCHIVE}/passages/batch"),
-        ("DELETE", f"{_ARCHIVE}/passages/{{passage_id}}"),
     ),
     "client-side access tokens": (
         ("POST", "/v1/client-side-access-tokens"),

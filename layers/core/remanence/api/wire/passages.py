@@ -115,7 +115,7 @@ def passage_to_wire(record: PassageRecord, org_id: OrgId) -> PassageState:
     return PassageState(
         id=passage.id,
         text=passage.text,
-        embedding_config=_embedding_config(record.embedding),
+        embedding_config=embedding_config_of_handle(record.embedding),
         archive_id=passage.archive_id,
         metadata=passage.metadata,
         tags=list(passage.tags),
@@ -125,7 +125,8 @@ def passage_to_wire(record: PassageRecord, org_id: OrgId) -> PassageState:
     )
 
 
-def _embedding_config(handle: str | None) -> EmbeddingConfig | None:
+def embedding_config_of_handle(handle: str | None) -> EmbeddingConfig | None:
+    """The old form of the model of an archive's vectors."""
     if handle is None:
         return None
     return EmbeddingConfig(

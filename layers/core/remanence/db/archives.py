@@ -1,0 +1,182 @@
+"""Archives in the database, as callers make, share and fill them.
+
+Path: api/routes/archives.py -> Archives -> db/sql. Each method is one round trip. What an agent
+inserts itself, and every search, is in db/recall.py.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from remanence.db.outcomes import call_catalog
+from remanence.db.paging import list_page
+from remanence.db.record_rows import passage_record_from_row
+from remanence.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from remanence.core.archival import NewText, PassageRecord
+    from remanence.core.exchange import JsonObject
+    from remanence.core.ids import OrgId
+    from remanence.db.paging import Page
+    from remanence.db.queries import Queries, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A collection of passages; `embedding` is the handle of its model, None: words only."""
+
+    id: str
+    name: str
+    description: str | None
+    embedding: str | None
+    metadata: JsonObject
+    created_at: datetime
+    updated_at: datetime
+
+
+class Archives:
+    """The archives of the catalog."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    def create_archive(
+        self,
+        org_id: OrgId,
+        *,
+        archive_id: str,
+        name: str,
+        description: str | None,
+        embedding: str | None,
+    ) -> Archive:
+        """Make an archive; the same id again gives the one that is there."""
+        (row,) = self._queries.rows(
+            "insert_archive",
+            org_id,
+            id=archive_id,
+            archive_name=name,
+            description=description,
+            embedding=embedding,
+            metadata="{}",
+        )
+        return _archive(row["archive"])
+
+    def load_archive(self, org_id: OrgId, archive_id: str) -> Archive:
+        """An archive.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        row = self._queries.one("load_archive", org_id, archive_id=archive_id)
+        return _archive(_found(row, "archive", archive_id)["archive"])
+
+    def list_archives(
+        self, org_id: OrgId, page: Page, *, agent_id: str | None, name: str | None
+    ) -> list[Archive]:
+        """One page of archives: those of an agent, or of this name; None: no matter.
+
+        Raises:
+            InvalidRequest: a cursor names nothing.
+        """
+        rows = list_page(
+            self._queries, "list_archives", org_id, page, agent_id=agent_id, archive_name=name
+        )
+        return [_archive(row["archive"]) for row in rows]
+
+    def update_archive(self, org_id: OrgId, archive_id: str, columns: JsonObject) -> Archive:
+        """Set name and description, those that are given.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        row = self._queries.one(
+            "update_archive", org_id, archive_id=archive_id, columns=json.dumps(columns)
+        )
+        return _archive(_found(row, "archive", archive_id)["archive"])
+
+    def delete_archive(self, org_id: OrgId, archive_id: str) -> None:
+        """Delete an archive with its passages.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        row = self._queries.one("delete_archive", org_id, archive_id=archive_id)
+        _found(row, "archive", archive_id)
+
+    def link_archive(self, org_id: OrgId, agent_id: str, archive_id: str, *, attach: bool) -> None:
+        """Attach an archive to an agent, or detach it; what is so already stays so.
+
+        Raises:
+            NotFound: the agent or the archive.
+        """
+        call_catalog(
+            self._queries,
+            "link_archive",
+            org_id=org_id,
+            agent_id=agent_id,
+            archive_id=archive_id,
+            attach=attach,
+        )
+
+    def fill_archive(
+        self, org_id: OrgId, archive_id: str, texts: Sequence[NewText]
+    ) -> list[PassageRecord]:
+        """Store texts as passages of an archive, all or none; safe to repeat.
+
+        Raises:
+            NotFound: no such archive.
+        """
+        answer = call_catalog(
+            self._queries,
+            "fill_archive",
+            org_id=org_id,
+            archive_id=archive_id,
+            passages=[_new_row(text) for text in texts],
+        )
+        return [passage_record_from_row(row) for row in answer["passages"]]
+
+    def delete_archive_passage(self, org_id: OrgId, archive_id: str, passage_id: str) -> None:
+        """Delete a passage of an archive.
+
+        Raises:
+            NotFound: the archive has no such passage.
+        """
+        row = self._queries.one(
+            "delete_archive_passage", org_id, archive_id=archive_id, passage_id=passage_id
+        )
+        _found(row, "passage", passage_id)
+
+
+def _found(row: Row | None, kind: str, wanted_id: str) -> Row:
+    if row is None:
+        raise NotFound(kind, wanted_id)
+    return row
+
+
+def _archive(row: Row) -> Archive:
+    return Archive(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        embedding=row["embedding"],
+        metadata=row["metadata"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def _new_row(text: NewText) -> JsonObject:
+    return {
+        "id": text.id,
+        "text": text.text,
+        "tags": list(text.tags),
+        "metadata": text.metadata,
+        "created_at": text.created_at.isoformat() if text.created_at else None,
+        "embedding": list(text.vector.values) if text.vector else None,
+        "embedding_model": text.vector.model if text.vector else None,
+    }
