@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from remanence.core.extract import extract_summary
+from remanence.core.anchors import anchors_of, completed, missing_from
+from remanence.core.extract import extract_summary, said_in
 from remanence.core.tokens import estimate_text
 from remanence.core.types import Summary
 
@@ -25,6 +26,9 @@ FAN_OUT = 6
 # Share of the context window that all summaries together may fill.
 SUMMARIES_SHARE = 0.15
 EXTRACTIVE = "extractive"
+# How an extractive summary divides its room: sentences, and the anchors of what they leave out.
+SENTENCES_SHARE = 0.7
+CHARS_PER_TOKEN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ def evict(
         level=0,
         from_seq=_seq(cut.leaving[0]),
         to_seq=_seq(cut.leaving[-1]),
-        text=text or extract_summary(cut.leaving, budget // FAN_OUT),
+        text=text or _extractive(cut.leaving, budget // FAN_OUT),
         tokens=0,
         model=model if text else EXTRACTIVE,
         created_at=now,
@@ -126,6 +130,14 @@ def evict(
         written=written,
         parents=parents,
     )
+
+
+def _extractive(leaving: Sequence[Message], budget_tokens: int) -> str:
+    """The weightiest sentences, and behind them the names and numbers of the others."""
+    text = extract_summary(leaving, int(budget_tokens * SENTENCES_SHARE))
+    missing = missing_from(text, anchors_of(said_in(leaving)))
+    room_chars = int(budget_tokens * (1 - SENTENCES_SHARE)) * CHARS_PER_TOKEN
+    return completed(text, missing, len(text) + room_chars)
 
 
 def _seq(message: Message) -> int:

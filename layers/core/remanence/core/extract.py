@@ -63,6 +63,13 @@ def extract_summary(items: Sequence[Message] | Sequence[Summary], budget_tokens:
     return "\n".join(lines[place] for place in sorted(chosen))
 
 
+def said_in(messages: Sequence[Message]) -> str:
+    """What was said in messages, tool returns aside: those can be called again."""
+    return "\n".join(
+        part.text for message in messages for part in message.parts if isinstance(part, Text)
+    )
+
+
 def _lines_of(item: Message | Summary) -> Iterator[str]:
     if isinstance(item, Summary):
         yield from (line for line in item.text.splitlines() if line.strip())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from remanence.core.anchors import anchors_of, completed, missing_from
 from remanence.core.compaction import FAN_OUT, summaries_budget
 from remanence.core.exchange import ModelSettings, Request, Text, Turn
-from remanence.core.extract import extract_summary
+from remanence.core.extract import extract_summary, said_in
 from remanence.core.history import clipped
 from remanence.core.tokens import estimate_text
 
@@ -64,13 +66,54 @@ def _transcript(leaving: Sequence[Message], tz: tzinfo) -> str:
 WHOLE = 1_000_000
 
 
-def accept_summary(reply: Reply, leaving: Sequence[Message]) -> str | None:
-    """The summary in a reply, or None when it cannot stand for what leaves.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a model's summary is worth.
 
-    A summary that was cut off, is empty, or is longer than what it replaces is not one.
+    `text` is None when it cannot stand for what leaves at all. `missing` are the anchors it
+    dropped; `is_thin`: so many of them that it should be asked for again.
     """
-    text = reply.text.strip()
-    if not text or reply.finish != "stop":
-        return None
+
+    text: str | None
+    missing: tuple[str, ...] = ()
+    is_thin: bool = False
+
+
+def judge_summary(reply: Reply | None, leaving: Sequence[Message]) -> Verdict:
+    """Judge a summary by code.
+
+    Args:
+        reply: what the model answered; None: nothing.
+        leaving: the messages that the summary is to stand for.
+
+    Returns:
+        No text when the answer was cut off, is empty, or is longer than what it replaces.
+    """
+    text = reply.text.strip() if reply is not None and reply.finish == "stop" else ""
     replaced = sum(message.tokens for message in leaving)
-    return text if estimate_text(text) < max(replaced, 64) else None
+    if not text or estimate_text(text) >= max(replaced, LEAST_REPLACED_TOKENS):
+        return Verdict(text=None)
+    anchors = anchors_of(said_in(leaving))
+    missing = missing_from(text, anchors)
+    return Verdict(text=text, missing=missing, is_thin=len(missing) > THIN_SHARE * len(anchors))
+
+
+def again(request: Request, verdict: Verdict) -> Request:
+    """The request that asks once more, naming what the first summary dropped."""
+    named = ", ".join(verdict.missing[:MOST_NAMED])
+    demand = f"A first summary left these out. Keep them word for word: {named}"
+    return replace(request, turns=(*request.turns, Turn(role="user", parts=(Text(text=demand),))))
+
+
+def finished(verdict: Verdict, budget_tokens: int) -> str | None:
+    """The summary as it is stored: completed with what it dropped, as far as its budget goes."""
+    if verdict.text is None:
+        return None
+    return completed(verdict.text, verdict.missing, max(len(verdict.text), budget_tokens * 4) + 400)
+
+
+# A summary of a few words may be longer than what it replaces without being wrong.
+LEAST_REPLACED_TOKENS = 64
+# Above this share of dropped anchors a summary is asked for again, once.
+THIN_SHARE = 0.3
+MOST_NAMED = 60

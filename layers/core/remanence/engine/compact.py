@@ -12,10 +12,17 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from remanence.core.compaction import EXTRACTIVE, apply_eviction, evict, plan_cut
+from remanence.core.compaction import (
+    EXTRACTIVE,
+    FAN_OUT,
+    apply_eviction,
+    evict,
+    plan_cut,
+    summaries_budget,
+)
 from remanence.core.context import compile_context
 from remanence.core.exchange import Reply
-from remanence.core.summarize import accept_summary, summary_request
+from remanence.core.summarize import again, finished, judge_summary, summary_request
 from remanence.core.types import TokenAnchor
 from remanence.engine.points import Point
 from remanence.errors import AgentBusy, AppError
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 
     from remanence.core.claims import Due
     from remanence.core.compaction import Cut
+    from remanence.core.exchange import Request
     from remanence.core.ids import OrgId
     from remanence.core.types import CompactionSettings, State
     from remanence.engine.deps import EngineDeps
@@ -168,14 +176,26 @@ def _compact(deps: EngineDeps, state: State, budget: int, deadline: float) -> St
 
 
 def _summarise(deps: EngineDeps, state: State, cut: Cut, deadline: float) -> tuple[str | None, str]:
-    """A model's summary of what leaves, or None: then the extractive one stands."""
+    """A model's summary of what leaves, or None: then the extractive one stands.
+
+    One that drops too many names and numbers is asked for once more; what it still drops is
+    named in a last line. At most two calls of the model.
+    """
     request = summary_request(state, cut.leaving, deps.zones(state.agent.timezone))
     limit = min(deadline, deps.monotonic() + deps.step_limit_s)
-    try:
-        replies = deps.models.call(request, stream=False, deadline=limit)
-        reply = next((item for item in replies if isinstance(item, Reply)), None)
-    except AppError as error:
-        log.warning("no model summary for %s: %s", state.conversation.id, error.code)
-        return None, EXTRACTIVE
-    text = accept_summary(reply, cut.leaving) if reply else None
+    verdict = judge_summary(_ask(deps, request, limit), cut.leaving)
+    if verdict.is_thin:
+        second = judge_summary(_ask(deps, again(request, verdict), limit), cut.leaving)
+        if second.text is not None and len(second.missing) < len(verdict.missing):
+            verdict = second
+    text = finished(verdict, summaries_budget(state) // FAN_OUT)
     return (text, request.handle) if text else (None, EXTRACTIVE)
+
+
+def _ask(deps: EngineDeps, request: Request, deadline: float) -> Reply | None:
+    try:
+        replies = deps.models.call(request, stream=False, deadline=deadline)
+        return next((item for item in replies if isinstance(item, Reply)), None)
+    except AppError as error:
+        log.warning("no summary from %s: %s", request.handle, error.code)
+        return None
