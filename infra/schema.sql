@@ -207,12 +207,12 @@ CREATE FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) RET
     where agent.id = p_agent_id
 $$;
 
-CREATE FUNCTION remanence.any_lexeme(question text) RETURNS tsquery
+CREATE FUNCTION remanence.any_key_v1(p_lexemes text[]) RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
     select string_agg(
-        '''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
-    from unnest(remanence.lexemes(question))
+        '''' || replace(replace(key.lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
+    from unnest(p_lexemes) as key (lexeme)
 $$;
 
 CREATE TABLE remanence.conversations (
@@ -227,6 +227,8 @@ CREATE TABLE remanence.conversations (
     window_from_seq bigint DEFAULT 1 NOT NULL,
     window_tokens integer DEFAULT 0 NOT NULL,
     anchor jsonb DEFAULT '{}'::jsonb NOT NULL,
+    epoch jsonb,
+    epoch_seen jsonb,
     fence bigint DEFAULT 0 NOT NULL,
     lease_token text,
     lease_until timestamp with time zone,
@@ -239,17 +241,23 @@ CREATE TABLE remanence.conversations (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+COMMENT ON COLUMN remanence.conversations.extras IS 'description, archived_at, hidden; model, settings, context_window_limit: instead of the agent''s';
+
 CREATE FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
     answers text[] := array(
-        select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')) order by 1);
+        select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')));
     waits boolean := p_conv.pending_message_id is not null and p_conv.pending_since
         > clock_timestamp() - (p ->> 'approval_ttl_ms')::bigint * interval '1 millisecond';
 begin
     if answers <> '{}' then
-        if not waits or answers <> array(select unnest(p_conv.pending_call_ids) order by 1) then
+        if not waits or not answers @> p_conv.pending_call_ids or not answers <@ array(
+            select call ->> 'tool_call_id'
+            from remanence.messages as request, jsonb_array_elements(request.parts) as call
+            where request.id = p_conv.pending_message_id and call ->> 'type' = 'tool_call')
+        then
             return jsonb_build_object('outcome', 'unasked', 'call_ids',
                 case when waits then to_jsonb(p_conv.pending_call_ids) else '[]' end);
         end if;
@@ -260,6 +268,73 @@ begin
     return null;
 end
 $$;
+
+CREATE FUNCTION remanence.archive_fill_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    archive remanence.archives;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into archive from remanence.archives
+    where id = p ->> 'archive_id' for key share;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'archive', 'id', p ->> 'archive_id');
+    end if;
+    perform remanence.insert_passages_v1(archive.org_id, archive.id, null, p -> 'passages');
+    return jsonb_build_object(
+        'outcome', 'ok',
+        'passages', (
+            select coalesce(jsonb_agg(
+                to_jsonb(passage) - 'lexemes' || jsonb_build_object('embedding', archive.embedding)
+                order by items.place), '[]')
+            from jsonb_array_elements(p -> 'passages') with ordinality as items (item, place)
+            join remanence.passages as passage on passage.id = items.item ->> 'id'));
+end
+$$;
+
+CREATE FUNCTION remanence.archive_link_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform from remanence.agents where id = p ->> 'agent_id' for key share;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    perform from remanence.archives where id = p ->> 'archive_id' for key share;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'archive', 'id', p ->> 'archive_id');
+    end if;
+    if (p ->> 'attach')::boolean then
+        insert into remanence.archives_agents (org_id, agent_id, archive_id)
+        values (p ->> 'org_id', p ->> 'agent_id', p ->> 'archive_id')
+        on conflict (agent_id, archive_id) do nothing;
+    else
+        delete from remanence.archives_agents
+        where agent_id = p ->> 'agent_id' and archive_id = p ->> 'archive_id';
+    end if;
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE TABLE remanence.archives (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    name text NOT NULL,
+    description text,
+    embedding text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE FUNCTION remanence.archive_view_v1(p_archive remanence.archives) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$ select to_jsonb(p_archive) - 'org_id' $$;
 
 CREATE FUNCTION remanence.block_link_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -404,7 +479,7 @@ begin
 end
 $$;
 
-CREATE FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
+CREATE FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
@@ -414,6 +489,7 @@ begin
     answer := jsonb_build_object(
         'outcome', 'ok',
         'next_seq', p_conv.next_seq,
+        'committed_at', p_moment,
         'cancel_requested', (
             select cancel_requested from remanence.runs where id = p ->> 'run_id'),
         'more', exists (
@@ -485,6 +561,169 @@ CREATE FUNCTION remanence.context_message_ids_v1(p_agent_id text) RETURNS jsonb
         limit 500) as newest
 $$;
 
+CREATE FUNCTION remanence.conversation_delete_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    run_id text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations
+    where id = p ->> 'conversation_id' for update;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'conversation', 'id', p ->> 'conversation_id');
+    end if;
+    if conv.is_default then
+        return '{"outcome": "default"}';
+    end if;
+    if conv.lease_until > clock_timestamp() then
+        select id into run_id from remanence.runs
+        where conversation_id = conv.id and status in ('created', 'running')
+        order by ord limit 1;
+        return jsonb_build_object(
+            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run_id);
+    end if;
+    delete from remanence.conversations where id = conv.id;
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE FUNCTION remanence.conversation_fork_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    source remanence.conversations;
+    made remanence.conversations;
+    last_seq bigint;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into made from remanence.conversations where id = p ->> 'new_id';
+    if found then  -- the same call again, its first answer was lost on the way
+        return jsonb_build_object(
+            'outcome', 'ok', 'conversation', remanence.conversation_view_v1(made));
+    end if;
+    -- the lock waits for a step that is being committed, and keeps the next one out
+    select * into source from remanence.conversations
+    where case when p ->> 'conversation_id' is null
+        then agent_id = p ->> 'agent_id' and is_default
+        else id = p ->> 'conversation_id' and agent_id = coalesce(p ->> 'agent_id', agent_id) end
+    for share;
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found',
+            'kind', case when p ->> 'conversation_id' is null then 'agent' else 'conversation' end,
+            'id', coalesce(p ->> 'conversation_id', p ->> 'agent_id'));
+    end if;
+    last_seq := source.next_seq - 1;
+    if p ->> 'message_id' is not null then
+        select seq into last_seq from remanence.messages
+        where id = p ->> 'message_id' and conversation_id = source.id;
+        if not found then
+            return jsonb_build_object(
+                'outcome', 'not_found', 'kind', 'message', 'id', p ->> 'message_id');
+        end if;
+    end if;
+    insert into remanence.conversations (
+        id, org_id, agent_id, summary, extras, next_seq, window_from_seq, anchor, last_message_at)
+    values (
+        p ->> 'new_id', source.org_id, source.agent_id, source.summary,
+        source.extras - 'archived_at' - 'hidden'
+            || case when (p ->> 'hidden')::boolean then '{"hidden": true}' else '{}' end::jsonb,
+        last_seq + 1, source.window_from_seq,
+        case when last_seq = source.next_seq - 1 then source.anchor else '{}' end,
+        source.last_message_at)
+    returning * into made;
+    perform remanence.copy_history_v1(source, made, last_seq);
+    select * into made from remanence.conversations where id = made.id;
+    return jsonb_build_object(
+        'outcome', 'ok', 'conversation', remanence.conversation_view_v1(made));
+end
+$$;
+
+CREATE FUNCTION remanence.conversation_sort_key_v1(p_conv remanence.conversations, p_order_by text, p_ascending boolean) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(
+        case p_order_by
+            when 'last_message_at' then p_conv.last_message_at
+            when 'last_run_completion' then (
+                select run.completed_at from remanence.runs as run
+                where run.conversation_id = p_conv.id and run.completed_at is not null
+                order by run.ord desc limit 1)
+            else p_conv.created_at
+        end,
+        case when p_ascending then timestamptz 'infinity' else timestamptz '-infinity' end)
+$$;
+
+CREATE FUNCTION remanence.conversation_view_v1(p_conv remanence.conversations) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object(
+        'id', p_conv.id,
+        'agent_id', p_conv.agent_id,
+        'is_default', p_conv.is_default,
+        'summary', p_conv.summary,
+        'extras', p_conv.extras,
+        'last_message_at', p_conv.last_message_at,
+        'created_at', p_conv.created_at,
+        'updated_at', p_conv.updated_at,
+        'message_ids', (
+            select coalesce(jsonb_agg(newest.id order by newest.seq), '[]')
+            from (
+                select message.id, message.seq
+                from remanence.messages as message
+                where message.conversation_id = p_conv.id
+                    and message.seq >= p_conv.window_from_seq
+                order by message.seq desc
+                limit 500) as newest))
+$$;
+
+CREATE FUNCTION remanence.copy_history_v1(p_source remanence.conversations, p_made remanence.conversations, p_last_seq bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into remanence.messages (
+        conversation_id, seq, id, org_id, agent_id, role, parts, name, otid, sender_id, tokens,
+        created_at)
+    select p_made.id, message.seq, 'message-' || gen_random_uuid(), message.org_id,
+        message.agent_id, message.role, message.parts, message.name, message.otid,
+        message.sender_id, message.tokens, message.created_at
+    from remanence.messages as message
+    where message.conversation_id = p_source.id and message.seq <= p_last_seq;
+    with chosen as materialized (
+        select summary.id, 'summary-' || gen_random_uuid() as new_id
+        from remanence.summaries as summary
+        where summary.conversation_id = p_source.id and summary.to_seq <= p_last_seq
+    )
+    insert into remanence.summaries (
+        id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model,
+        parent_id, created_at)
+    select chosen.new_id, summary.org_id, summary.agent_id, p_made.id, summary.level,
+        summary.from_seq, summary.to_seq, summary.text, summary.tokens, summary.model,
+        parent.new_id, summary.created_at
+    from chosen
+    join remanence.summaries as summary on summary.id = chosen.id
+    left join chosen as parent on parent.id = summary.parent_id;
+    update remanence.conversations as conv
+    set window_from_seq = case
+            when p_last_seq >= p_source.window_from_seq - 1 then p_source.window_from_seq
+            else 1 + coalesce((
+                select max(summary.to_seq) from remanence.summaries as summary
+                where summary.conversation_id = p_made.id), 0) end
+    where conv.id = p_made.id;
+    update remanence.conversations as conv
+    set window_tokens = case
+            when p_last_seq = p_source.next_seq - 1 then p_source.window_tokens
+            else coalesce((
+                select sum(message.tokens) from remanence.messages as message
+                where message.conversation_id = conv.id
+                    and message.seq >= conv.window_from_seq), 0) end
+    where conv.id = p_made.id;
+end
+$$;
+
 CREATE FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensions.halfvec) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ select a operator(extensions.<=>) b $$;
@@ -499,6 +738,25 @@ CREATE FUNCTION remanence.enter_org(p_org_id text) RETURNS void
 begin
     perform set_config('remanence.org_id', p_org_id, true), set_config('role', 'remanence_app', true);
 end
+$$;
+
+CREATE FUNCTION remanence.fold(content text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select normalize(regexp_replace(regexp_replace(
+        replace(normalize(lower(left(content, 50000)), NFKD), 'ß', 'ss'),
+        '([a-z\u0370-\u03ff\u0435])[\u0300-\u036f]+', '\1', 'g'),
+        '[\u0591-\u05c7\u0640\u064b-\u0655\u0670]+', '', 'g'), NFC)
+$$;
+
+COMMENT ON FUNCTION remanence.fold(content text) IS 'A text without what search does not distinguish.';
+
+CREATE FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select exists (
+        select from unnest(p_phrases) as wanted (phrase)
+        where strpos(remanence.fold(p_text), remanence.fold(wanted.phrase)) > 0)
 $$;
 
 CREATE FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) RETURNS void
@@ -547,24 +805,39 @@ $$;
 CREATE FUNCTION remanence.lexemes(content text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-    select to_tsvector('pg_catalog.english', regexp_replace(t.cut, t.unspaced, ' ', 'g'))
-        || to_tsvector('pg_catalog.simple', coalesce((
-            select string_agg(
-                'u' || pair.char || case when pair.following is null then ''
-                    else ' ' || pair.char || pair.following end, ' ')
+    select strip(to_tsvector('pg_catalog.russian', spaced.words))
+        || case when spaced.words ~ '[\u0620-\u06ff]' then strip(to_tsvector('pg_catalog.arabic',
+            regexp_replace(spaced.words, '[^\u0620-\u06ff]+', ' ', 'g'))) else '' end
+        || coalesce((
+            select array_to_tsvector(array_agg(distinct '=' || word.lexeme))
+            from unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', spaced.words)))
+                as word (lexeme)), '')
+        || coalesce((
+            select array_to_tsvector(array_agg(distinct '#' || code.m[1]))
+            from regexp_matches(
+                t.folded, '([a-z0-9_]+(?:[-_./:@#+][a-z0-9_]+)+)', 'g') as code (m)
+            where length(code.m[1]) <= 200), '')
+        || coalesce((
+            select array_to_tsvector(array_agg(distinct gram.lexeme))
             from (
                 select chars.char, lead(chars.char) over (
                     partition by run.place order by chars.place) as following
-                from regexp_matches(t.cut, '(' || t.unspaced || ')', 'g')
+                from regexp_matches(t.folded, '(' || t.unspaced || ')', 'g')
                         with ordinality as run (m, place),
                      string_to_table(run.m[1], null) with ordinality as chars (char, place)
             ) as pair
-        ), ''))
+            cross join lateral (values ('u' || pair.char), (pair.char || pair.following))
+                as gram (lexeme)
+            where gram.lexeme is not null), '')
     from (
-        select left(content, 50000) as cut,
+        select remanence.fold(content) as folded,
                '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
                    as unspaced
     ) as t
+    cross join lateral (
+        select regexp_replace(
+            regexp_replace(t.folded, t.unspaced, ' ', 'g'), '[-_./:@#+]+', ' ', 'g') as words
+    ) as spaced
 $$;
 
 COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
@@ -618,7 +891,8 @@ begin
     delete from remanence.summaries where conversation_id = conv.id;
     delete from remanence.messages where conversation_id = conv.id;
     update remanence.conversations
-    set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}',
+    set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}', epoch = null,
+        epoch_seen = null,
         fence = fence + 1, lease_token = null, lease_until = null,
         updated_at = clock_timestamp()
     where id = conv.id;
@@ -660,6 +934,18 @@ begin
     where id = p_conv.id;
     return true;
 end
+$$;
+
+CREATE FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select coalesce(max(case
+        when p_moment < span.starts
+            then exp(greatest(-700, extract(epoch from p_moment - span.starts) / 172800))
+        when p_moment < span.ends then 1
+        else exp(greatest(-700, extract(epoch from span.ends - p_moment) / 1209600))
+    end), 0)::double precision
+    from unnest(p_starts, p_ends) as span (starts, ends)
 $$;
 
 CREATE FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) RETURNS text
@@ -709,6 +995,107 @@ begin
             join remanence.passages as passage on passage.id = items.item ->> 'id'
             join remanence.archives as archive on archive.id = passage.archive_id));
 end
+$$;
+
+CREATE FUNCTION remanence.question_terms_v1(p_question text, p_related text[]) RETURNS TABLE(lexeme text, weight real, is_key boolean, is_common boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $_$
+    with own as (
+        select word.lexeme, case when word.lexeme like '=%' then 0.4 else 1 end as weight,
+            word.lexeme like '=%' and to_tsvector(
+                'pg_catalog.russian', substr(word.lexeme, 2)) = '' as is_common
+        from unnest(tsvector_to_array(remanence.lexemes(p_question))) as word (lexeme)
+    ),
+    terms as (
+        select own.lexeme, own.weight, own.lexeme not like '=%' as is_key, own.is_common
+        from own
+        union all
+        -- of a related word of several characters without spaces, the single ones say nothing
+        select distinct other.lexeme, 0.5, true, false
+        from unnest(p_related) as related (word)
+        cross join lateral unnest(tsvector_to_array(remanence.lexemes(related.word)))
+            as other (lexeme)
+        where other.lexeme not like '=%'
+            and (length(related.word) = 1 or other.lexeme !~ '^u[\u0e00-\uffff]$')
+            and not exists (select from own where own.lexeme = other.lexeme)
+    )
+    select terms.lexeme, terms.weight::real,
+        terms.is_key or not exists (select from terms as other where other.is_key),
+        terms.is_common
+    from terms
+    order by terms.weight desc, length(terms.lexeme) desc, terms.lexeme
+    limit 128
+$_$;
+
+CREATE FUNCTION remanence.raise_v1(p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_age interval) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select (1 + p_near)
+        * case when p_is_speaker then 1.6 else 1 end
+        * case when p_has_phrase then 1.5 else 1 end
+        * (1 + 0.02 * exp(-least(700, greatest(0, extract(epoch from p_age)) / 7776000)))
+$$;
+
+CREATE FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) RETURNS TABLE(place integer, relevance double precision)
+    LANGUAGE sql STABLE ROWS 500 PARALLEL SAFE
+    AS $$
+    with hits as materialized (
+        select hit.place, hit.term, scope.typical / (p_words[hit.place] + 30) as share,
+            p_threads[hit.place] as thread, p_moments[hit.place] as moment
+        from unnest(p_hit_places, p_hit_terms) as hit (place, term)
+        cross join (
+            select 30 + avg(size.words)::double precision as typical
+            from unnest(p_words) as size (words)
+        ) as scope
+    ),
+    matched as (
+        select count(distinct hits.place)::double precision as texts from hits
+    ),
+    terms as materialized (
+        select hits.term, p_weights[hits.term] * ln(1 + greatest(0,
+            case when p_is_common[hits.term] then min(matched.texts) else cardinality(p_words) end
+                - count(*) + 0.5) / (count(*) + 0.5)) as worth
+        from hits
+        cross join matched
+        group by hits.term
+    ),
+    seeds as (
+        select own.place
+        from (
+            select hits.place, sum(terms.worth * hits.share / (hits.share + 0.9)) as relevance
+            from hits
+            join terms on terms.term = hits.term
+            group by hits.place
+        ) as own
+        order by own.relevance desc, own.place desc
+        limit 400
+    ),
+    steps (step, share) as (
+        values (0, 1.0::double precision), (-1, 0.4), (-2, 0.2), (-3, 0.1),
+            (1, 0.3), (2, 0.15), (3, 0.05)
+    ),
+    area as materialized (
+        select distinct seeds.place - steps.step as place
+        from seeds
+        cross join steps
+        where seeds.place - steps.step between 1 and cardinality(p_words)
+    ),
+    heard as (
+        select area.place, hits.term, sum(steps.share * hits.share) as share
+        from area
+        cross join steps
+        join hits on hits.place = area.place + steps.step
+        where steps.step = 0 or (
+            hits.thread = p_threads[area.place]
+            and hits.moment <> p_moments[area.place]
+            and hits.moment between p_moments[area.place] - interval '1 hour'
+                and p_moments[area.place] + interval '1 hour')
+        group by area.place, hits.term
+    )
+    select heard.place, sum(terms.worth * heard.share / (heard.share + 0.9))
+    from heard
+    join terms on terms.term = heard.term
+    group by heard.place
 $$;
 
 CREATE FUNCTION remanence.refuse_v1(p_outcome jsonb) RETURNS void
@@ -1007,12 +1394,11 @@ begin
     if not found then
         return jsonb_build_object('outcome', 'lost');
     end if;
-    if exists (
-        select from remanence.steps
-        where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
-            and lease_token = p ->> 'lease_token')
-    then  -- the same commit again, its first answer was lost on the way
-        return remanence.committed_v1(conv, p);
+    select created_at into moment from remanence.steps
+    where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
+        and lease_token = p ->> 'lease_token';
+    if found then  -- the same commit again, its first answer was lost on the way
+        return remanence.committed_v1(conv, p, moment);
     end if;
     if conv.lease_token is distinct from p ->> 'lease_token'
         or conv.fence <> (p ->> 'fence')::bigint
@@ -1038,13 +1424,13 @@ begin
         tokens, created_at)
     select conv.id, conv.next_seq + place - 1, item ->> 'id', conv.org_id, conv.agent_id,
         p ->> 'run_id', step ->> 'id', item ->> 'role', item -> 'parts', item ->> 'name',
-        item ->> 'otid', (item ->> 'tokens')::integer, (item ->> 'created_at')::timestamptz
+        item ->> 'otid', (item ->> 'tokens')::integer, moment
     from jsonb_array_elements(p -> 'messages') with ordinality as items (item, place);
     insert into remanence.steps (
         id, org_id, agent_id, conversation_id, run_id, step_no, lease_token, status, stop_reason,
         model, context_window_limit, prompt_tokens, completion_tokens, cached_input_tokens,
         cache_write_tokens, reasoning_tokens, called_tools, error, receipt, llm_ns, step_ns,
-        started_at)
+        started_at, created_at)
     values (
         step ->> 'id', conv.org_id, conv.agent_id, conv.id, p ->> 'run_id',
         (step ->> 'step_no')::integer, p ->> 'lease_token', step ->> 'status',
@@ -1054,7 +1440,7 @@ begin
         (step ->> 'reasoning_tokens')::integer,
         array(select jsonb_array_elements_text(step -> 'called_tools')),
         nullif(step -> 'error', 'null'), step -> 'receipt', (step ->> 'llm_ns')::bigint,
-        (step ->> 'step_ns')::bigint, (step ->> 'started_at')::timestamptz);
+        (step ->> 'step_ns')::bigint, (step ->> 'started_at')::timestamptz, moment);
     if p -> 'passages' <> '[]' then
         select * into strict agent from remanence.agents where id = conv.agent_id;
         perform remanence.insert_passages_v1(
@@ -1080,6 +1466,8 @@ begin
     set next_seq = next_seq + added,
         anchor = coalesce(nullif(p -> 'anchor', 'null'), anchor),
         window_tokens = coalesce((p ->> 'window_tokens')::integer, window_tokens),
+        epoch = coalesce(nullif(p -> 'epoch', 'null'), epoch),
+        epoch_seen = coalesce(nullif(p -> 'epoch_seen', 'null'), epoch_seen),
         last_message_at = moment,
         claims = 0,
         pending_message_id = p -> 'pending' ->> 'message_id',
@@ -1091,7 +1479,7 @@ begin
             then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
     where id = conv.id
     returning * into conv;
-    return remanence.committed_v1(conv, p);
+    return remanence.committed_v1(conv, p, moment);
 end
 $$;
 
@@ -1197,6 +1585,52 @@ exception
 end
 $$;
 
+CREATE FUNCTION remanence.tool_delete_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    known remanence.tools;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.touch_agents_of_tool_v1(p ->> 'tool_id');
+    select * into known from remanence.tools as tool where tool.id = p ->> 'tool_id' for update;
+    if not found then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'tool', 'id', p ->> 'tool_id');
+    elsif known.tool_type <> 'custom' then
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'the tool %L is built in: it cannot be deleted, but detached from an agent',
+            known.name));
+    end if;
+    delete from remanence.tools as tool where tool.id = known.id;
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE FUNCTION remanence.tool_effects_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    agent := remanence.touch_agent_v1(p ->> 'agent_id');
+    if not remanence.write_blocks_v1(agent.org_id, agent.id, null, p -> 'blocks') then
+        perform remanence.refuse_v1('{"outcome": "stale"}');
+    end if;
+    if jsonb_array_length(p -> 'passages') > 0 then
+        perform remanence.insert_passages_v1(
+            agent.org_id, remanence.own_archive_v1(agent, p ->> 'new_archive_id'), null,
+            p -> 'passages');
+    end if;
+    return '{"outcome": "ok"}';
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
 CREATE FUNCTION remanence.tool_ids_v1(p_names jsonb, p_ids jsonb) RETURNS text[]
     LANGUAGE plpgsql
     AS $$
@@ -1262,6 +1696,79 @@ exception
 end
 $$;
 
+CREATE FUNCTION remanence.tool_update_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted remanence.tools := jsonb_populate_record(null::remanence.tools, p -> 'tool');
+    known remanence.tools;
+    made remanence.tools;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.touch_agents_of_tool_v1(wanted.id);
+    select * into known from remanence.tools as tool where tool.id = wanted.id for update;
+    if not found then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'tool', 'id', wanted.id);
+    elsif known.tool_type <> 'custom' then
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'the tool %L is built in: it cannot be changed', known.name));
+    elsif known.updated_at <> (p ->> 'base_updated_at')::timestamptz then
+        return '{"outcome": "stale"}';
+    end if;
+    update remanence.tools as tool
+    set name = wanted.name, description = wanted.description, parameters = wanted.parameters,
+        source_code = wanted.source_code, return_char_limit = wanted.return_char_limit,
+        default_requires_approval = wanted.default_requires_approval, tags = wanted.tags,
+        metadata = wanted.metadata, extras = wanted.extras, updated_at = clock_timestamp()
+    where tool.id = wanted.id
+    returning * into made;
+    return jsonb_build_object('outcome', 'ok', 'tool', to_jsonb(made));
+exception
+    when unique_violation then
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'there is another tool %L', wanted.name));
+end
+$$;
+
+CREATE FUNCTION remanence.tool_upsert_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted remanence.tools := jsonb_populate_record(null::remanence.tools, p -> 'tool');
+    known remanence.tools;
+    made remanence.tools;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into known from remanence.tools as tool where tool.name = wanted.name;
+    if known.tool_type <> 'custom' then
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'there is a built-in tool %L: give the function another name', wanted.name));
+    end if;
+    if known.id is not null then
+        perform remanence.touch_agents_of_tool_v1(known.id);
+    end if;
+    insert into remanence.tools as tool (
+        id, org_id, name, description, tool_type, parameters, source_code, return_char_limit,
+        default_requires_approval, tags, metadata, extras)
+    values (
+        wanted.id, remanence.current_org(), wanted.name, wanted.description, 'custom',
+        wanted.parameters, wanted.source_code, wanted.return_char_limit,
+        wanted.default_requires_approval, wanted.tags, wanted.metadata, wanted.extras)
+    on conflict (org_id, name) do update
+    set description = excluded.description, parameters = excluded.parameters,
+        source_code = excluded.source_code, return_char_limit = excluded.return_char_limit,
+        default_requires_approval = excluded.default_requires_approval, tags = excluded.tags,
+        metadata = excluded.metadata, extras = excluded.extras, updated_at = clock_timestamp()
+    where tool.tool_type = 'custom'
+    returning * into made;
+    if made.id is null then  -- a built-in one came in between
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'there is a built-in tool %L: give the function another name', wanted.name));
+    end if;
+    return jsonb_build_object('outcome', 'ok', 'tool', to_jsonb(made));
+end
+$$;
+
 CREATE FUNCTION remanence.touch_agent_v1(p_agent_id text) RETURNS remanence.agents
     LANGUAGE plpgsql
     AS $$
@@ -1278,6 +1785,24 @@ begin
     end if;
     return agent;
 end
+$$;
+
+CREATE FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) RETURNS void
+    LANGUAGE sql
+    AS $$
+    with attached as materialized (
+        select agent.id
+        from remanence.agents as agent
+        where agent.id in (
+            select link.agent_id from remanence.agents_tools as link
+            where link.tool_id = p_tool_id)
+        order by agent.id
+        for no key update
+    )
+    update remanence.agents as agent
+    set version = agent.version + 1, updated_at = clock_timestamp()
+    from attached
+    where agent.id = attached.id
 $$;
 
 CREATE FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) RETURNS boolean
@@ -1358,17 +1883,6 @@ CREATE TABLE remanence.agents_tools (
     requires_approval boolean
 );
 
-CREATE TABLE remanence.archives (
-    id text NOT NULL,
-    org_id text NOT NULL,
-    name text NOT NULL,
-    description text,
-    embedding text,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
 CREATE TABLE remanence.archives_agents (
     org_id text NOT NULL,
     agent_id text NOT NULL,
@@ -1420,7 +1934,7 @@ CREATE TABLE remanence.messages (
     otid text,
     sender_id text,
     tokens integer DEFAULT 0 NOT NULL,
-    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(remanence.said(role, parts))) STORED,
+    lexemes tsvector GENERATED ALWAYS AS ((COALESCE(remanence.lexemes(name), ''::tsvector) || remanence.lexemes(remanence.said(role, parts)))) STORED,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['system'::text, 'user'::text, 'assistant'::text, 'tool'::text, 'approval'::text, 'summary'::text])))
 );
@@ -1793,13 +2307,24 @@ GRANT ALL ON FUNCTION remanence.agent_update_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) TO remanence_app;
 
-REVOKE ALL ON FUNCTION remanence.any_lexeme(question text) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.any_lexeme(question text) TO remanence_app;
+REVOKE ALL ON FUNCTION remanence.any_key_v1(p_lexemes text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.any_key_v1(p_lexemes text[]) TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.conversations TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.archive_link_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.archive_link_v1(p jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.archive_view_v1(p_archive remanence.archives) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.archive_view_v1(p_archive remanence.archives) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.block_link_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_link_v1(p jsonb) TO remanence_app;
@@ -1812,14 +2337,29 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.runs TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) TO remanence_app;
 
-REVOKE ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb) TO remanence_app;
+REVOKE ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.context_message_ids_v1(p_agent_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.context_message_ids_v1(p_agent_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.conversation_delete_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.conversation_delete_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.conversation_fork_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.conversation_fork_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.conversation_sort_key_v1(p_conv remanence.conversations, p_order_by text, p_ascending boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.conversation_sort_key_v1(p_conv remanence.conversations, p_order_by text, p_ascending boolean) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.conversation_view_v1(p_conv remanence.conversations) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.conversation_view_v1(p_conv remanence.conversations) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.copy_history_v1(p_source remanence.conversations, p_made remanence.conversations, p_last_seq bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.copy_history_v1(p_source remanence.conversations, p_made remanence.conversations, p_last_seq bigint) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensions.halfvec) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensions.halfvec) TO remanence_app;
@@ -1829,6 +2369,12 @@ GRANT ALL ON FUNCTION remanence.current_org() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.enter_org(p_org_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.fold(content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.fold(content text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) TO remanence_app;
@@ -1851,11 +2397,23 @@ GRANT ALL ON FUNCTION remanence.missing_block_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.passages_add_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passages_add_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.question_terms_v1(p_question text, p_related text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.question_terms_v1(p_question text, p_related text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.raise_v1(p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_age interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.raise_v1(p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_age interval) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) TO remanence_app;
@@ -1899,14 +2457,29 @@ GRANT ALL ON FUNCTION remanence.to_halfvec(v real[]) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.tool_approval_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.tool_approval_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.tool_delete_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_delete_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.tool_effects_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_effects_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.tool_ids_v1(p_names jsonb, p_ids jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.tool_ids_v1(p_names jsonb, p_ids jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.tool_link_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.tool_link_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.tool_update_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_update_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.tool_upsert_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.tool_upsert_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.touch_agent_v1(p_agent_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.touch_agent_v1(p_agent_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;
@@ -1914,8 +2487,6 @@ GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_blocks TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_tools TO remanence_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives_agents TO remanence_app;
 

@@ -56,7 +56,7 @@ def test_search_passages_finds_by_any_shared_word_the_best_first(
     archive = past.archive(agent_id)
     past.passage(archive, "Bob likes green tea")
     past.passage(archive, "Bob's sister lives in Lyon")
-    past.passage(archive, "The cat sleeps")
+    past.passage(archive, "The cat sleeps", at=START - timedelta(days=1))
 
     assert found(recall, agent_id, "which tea does Bob like?") == [
         "Bob likes green tea",
@@ -81,7 +81,7 @@ def test_search_passages_works_in_any_script(
     agent_id = past.agent().agent_id
     archive = past.archive(agent_id)
     past.passage(archive, text)
-    past.passage(archive, "something else entirely")
+    past.passage(archive, "something else entirely", at=START - timedelta(days=1))
 
     assert found(recall, agent_id, query) == [text]
 
@@ -127,20 +127,22 @@ def test_search_passages_applies_tags_and_dates(recall: PostgresRecall, past: Pa
 def test_search_passages_fuses_words_and_vectors(recall: PostgresRecall, past: Past) -> None:
     agent_id = past.agent().agent_id
     archive = past.archive(agent_id, embedding=MODEL)
-    past.passage(archive, "tea, tea", vector=[0.0, 1.0], model=MODEL)
-    past.passage(archive, "a warm drink", vector=[1.0, 0.1], model=MODEL)
-    past.passage(archive, "tea for two", vector=[1.0, 0.0], model=MODEL)
+    days = [START + timedelta(days=number) for number in range(3)]
+    past.passage(archive, "tea, tea", at=days[0], vector=[0.0, 1.0], model=MODEL)
+    past.passage(archive, "a warm drink", at=days[1], vector=[1.0, 0.1], model=MODEL)
+    past.passage(archive, "tea for two", at=days[2], vector=[1.0, 0.0], model=MODEL)
 
     hits = recall.find_passages(
         ORG, PassageQuery(query="tea", agent_id=agent_id, vector=vector(1.0, 0.0))
     )
 
-    assert [(hit.record.passage.text, hit.lexical_rank, hit.vector_rank) for hit in hits] == [
-        ("tea for two", 2, 1),
-        ("tea, tea", 1, 3),
-        ("a warm drink", None, 2),
-    ]
-    assert hits[0].score == pytest.approx(1 / 10 + 1 / 9)
+    ranks = {hit.record.passage.text: (hit.lexical_rank, hit.vector_rank) for hit in hits}
+    assert hits[0].record.passage.text == "tea for two"
+    assert ranks["tea for two"] == (2, 1)
+    assert ranks["tea, tea"] == (1, 3)
+    assert ranks["a warm drink"][1] == 2
+    assert hits[0].score == 1
+    assert hits[0].legs["vector"] == pytest.approx(1)
     assert hits[0].record.embedding == MODEL
 
 
@@ -149,10 +151,11 @@ def test_search_passages_compares_only_vectors_of_the_same_model_and_size(
 ) -> None:
     agent_id = past.agent().agent_id
     archive = past.archive(agent_id, embedding=MODEL)
-    past.passage(archive, "same", vector=[1.0, 0.0], model=MODEL)
-    past.passage(archive, "another model", vector=[1.0, 0.0], model="other/vectors")
-    past.passage(archive, "another size", vector=[1.0, 0.0, 0.0], model=MODEL)
-    past.passage(archive, "none")
+    days = [START + timedelta(days=number) for number in range(4)]
+    past.passage(archive, "same", at=days[0], vector=[1.0, 0.0], model=MODEL)
+    past.passage(archive, "another model", at=days[1], vector=[1.0, 0.0], model="other/vectors")
+    past.passage(archive, "another size", at=days[2], vector=[1.0, 0.0, 0.0], model=MODEL)
+    past.passage(archive, "none", at=days[3])
 
     assert found(recall, agent_id, "", vector=vector(1.0, 0.0)) == ["same"]
     assert sorted(found(recall, agent_id, "another", vector=vector(1.0, 0.0))) == [
@@ -256,7 +259,9 @@ def test_search_messages_ranks_and_scores(recall: PostgresRecall, past: Past) ->
     )
 
     assert hits[0].message.id == best
-    assert [(hit.lexical_rank, hit.score) for hit in hits] == [(1, 1 / 9), (2, 1 / 10)]
+    assert [hit.lexical_rank for hit in hits] == [1, 2]
+    assert 1 == hits[0].score > hits[1].score > 0
+    assert set(hits[0].legs) == {"words", "when", "speaker", "phrase"}
     assert hits[0].conversation_id == thread.conversation_id
     assert [(hit.lexical_rank, hit.score) for hit in newest] == [(None, 0.0), (None, 0.0)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from remanence.core.types import no_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from remanence.core.exchange import JsonObject
@@ -29,13 +29,15 @@ class FoundPassage:
     """A passage that a search found.
 
     `score` is the fused one, larger is better. A rank is the place (from 1) by shared words or by
-    nearness of vectors; None: not found that way.
+    nearness of vectors; None: not found that way. `legs` says what each part found: words, vector,
+    when, speaker, phrase.
     """
 
     record: PassageRecord
     score: float
     lexical_rank: int | None
     vector_rank: int | None
+    legs: Mapping[str, float | bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,14 @@ every instant that leaves here is aware UTC.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from remanence.core.dates import parse_moment, time_ago, timestamp
 from remanence.core.exchange import Text, ToolReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from remanence.core.exchange import JsonObject, ToolCall
@@ -74,13 +74,15 @@ Lookup: TypeAlias = ArchivalInsert | ArchivalSearch | ConversationSearch
 class PassageHit:
     """A passage found. Ranks count from 1; None: that leg did not find it.
 
-    `score` is the fused one (reciprocal ranks), or 0 when nothing was searched for.
+    `score` is the fused one (the best of a search has 1), or 0 when nothing was searched for.
+    `legs` says what each part found: words, vector, when, speaker, phrase.
     """
 
     passage: Passage
     score: float = 0.0
     lexical_rank: int | None = None
     vector_rank: int | None = None
+    legs: Mapping[str, float | bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class MessageHit:
     score: float = 0.0
     lexical_rank: int | None = None
     vector_rank: int | None = None
+    legs: Mapping[str, float | bool | None] = field(default_factory=dict)
 
 
 class _BadDate(ValueError):

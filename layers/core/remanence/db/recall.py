@@ -1,18 +1,20 @@
 """Search over messages and passages that are not in the context, and the store of passages.
 
-Path: engine.lookups, engine.archival -> PostgresRecall -> sql/search_*.sql.
-One statement per search: a lexical leg over the words of the question, any of which may match,
-and an exact leg over vectors of the same model, fused by rank. What calls a model is not here.
+Path: engine.lookups, engine.archival -> PostgresRecall -> core.ranking, sql/search_*.sql.
+One statement per search: words with the weights they have in what is searched, neighbouring
+texts, vectors of the same model, named times, the speaker. What calls a model is not here.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from remanence.core.archival import FoundPassage, OwnArchive, PassageQuery, VectorOf
 from remanence.core.exchange import Text
+from remanence.core.ranking import understand
 from remanence.core.search_tools import MessageHit, PassageHit
 from remanence.db.paging import list_page
 from remanence.db.record_rows import passage_record_from_row
@@ -20,29 +22,30 @@ from remanence.db.rows import message_from_row
 from remanence.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
     from remanence.core.archival import NewText, PassageRecord
     from remanence.core.ids import OrgId
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
-# How many of each leg are fused: a passage that is 51st by words and by vectors is no answer.
-LEG_DEPTH = 50
 # A model or a caller that asks for more wants a list, not a search.
 MAX_HITS = 1_000
 # Of whom something is found when the caller names nobody: system messages are not conversation.
 SPEAKERS = ("user", "assistant")
-# As in sql/search_passages.sql, which says why.
-RANK_CONSTANT = 8
+
+
+def utc_now() -> datetime:
+    """What "yesterday" in a question is counted from."""
+    return datetime.now(UTC)  # noqa: TID251  the clock of an edge; tests bring their own
 
 
 class PostgresRecall:
     """Implements `engine.ports.Recall`, and keeps the passages."""
 
-    def __init__(self, queries: Queries) -> None:
+    def __init__(self, queries: Queries, now: Callable[[], datetime] = utc_now) -> None:
         self._queries = queries
+        self._now = now
 
     def search_passages(  # noqa: PLR0913  the filters of one search
         self,
@@ -82,14 +85,13 @@ class PostgresRecall:
             org_id,
             agent_id=wanted.agent_id,
             archive_id=wanted.archive_id,
-            query=wanted.query,
+            **self._asked(wanted.query),
             embedding=None if wanted.vector is None else list(wanted.vector.values),
             model=None if wanted.vector is None else wanted.vector.model,
             tags=list(wanted.tags) or None,
             match_all_tags=wanted.tag_match_mode == "all",
             created_from=wanted.start,
             created_to=wanted.end,
-            depth=max(LEG_DEPTH, limit),
             page_limit=limit,
         )
         return [
@@ -98,6 +100,7 @@ class PostgresRecall:
                 score=row["score"],
                 lexical_rank=row["lexical_rank"],
                 vector_rank=row["vector_rank"],
+                legs=row["legs"],
             )
             for row in rows
         ]
@@ -134,7 +137,7 @@ class PostgresRecall:
             org_id,
             agent_id=agent_id,
             conversation_id=conversation_id,
-            query=query,
+            **self._asked(query),
             roles=list(roles or SPEAKERS),
             created_from=start,
             created_to=end,
@@ -143,6 +146,17 @@ class PostgresRecall:
             page_limit=max(0, min(limit, MAX_HITS)),
         )
         return [_message_hit(row) for row in rows]
+
+    def _asked(self, query: str) -> dict[str, object]:
+        question = understand(query, self._now())
+        return {
+            "query": question.text,
+            "related": list(question.related),
+            "phrases": list(question.phrases),
+            "speaker": question.speaker,
+            "span_starts": [span.start for span in question.spans],
+            "span_ends": [span.end for span in question.spans],
+        }
 
     def load_own_archive(self, org_id: OrgId, agent_id: str) -> OwnArchive:
         """What the archive of an agent's insertions is, or will be when there is none yet.
@@ -219,20 +233,21 @@ def _passage_hit(found: FoundPassage) -> PassageHit:
         score=found.score,
         lexical_rank=found.lexical_rank,
         vector_rank=found.vector_rank,
+        legs=found.legs,
     )
 
 
 def _message_hit(row: Row) -> MessageHit:
     stored: Row = row["message"]
-    rank: int | None = row["rank"] if row["is_lexical"] else None
     # As search reads it: speech through a tool is text like any other, the rest was not said.
     said = Text(text=row["said"])
     return MessageHit(
         message=replace(message_from_row(stored), parts=(said,)),
         agent_id=stored["agent_id"],
         conversation_id=stored["conversation_id"],
-        score=0.0 if rank is None else 1 / (RANK_CONSTANT + rank),
-        lexical_rank=rank,
+        score=row["score"],
+        lexical_rank=row["rank"] if row["legs"] else None,
+        legs=row["legs"],
     )
 
 

@@ -1,64 +1,143 @@
 -- search_messages: what was said about a question in an agent's conversations, best first; without
 -- a word to look for, the newest. Tool calls and tool returns are not speech and are not found.
--- takes:   agent_id text; conversation_id text (null: all of the agent's); query text; roles
---          text[] of user, assistant, system; created_from, created_to timestamptz | null (both
---          inclusive); view_conversation_id text, view_from_seq bigint | null (messages of that
---          conversation from there on are in view already and are left out); page_limit integer
+-- takes:   agent_id text; conversation_id text (null: all of the agent's); query text; related
+--          text[] (other words for its words); phrases text[]; speaker text | null (who probably
+--          said it); span_starts, span_ends timestamptz[] (when, probably); roles text[] of user,
+--          assistant, system; created_from, created_to timestamptz | null (both inclusive);
+--          view_conversation_id text, view_from_seq bigint | null (messages of that conversation
+--          from there on are in view already and are left out); page_limit integer
 -- returns: 0..page_limit rows: message jsonb {row of messages}, said text, rank bigint (from 1),
---          is_lexical boolean (ranked by words, not by time)
+--          score double precision (0..1; 0: by time), legs jsonb {words, when, speaker, phrase}
 -- uses:    messages_agent_created_idx
-with asked as materialized (
-    select remanence.any_lexeme(left(%(query)s::text, 2000)) as words
+--
+-- One scan over the agent's own messages, which also counts in how many of them each word is.
+with terms as materialized (
+    select term.lexeme, term.weight, term.is_key, term.is_common,
+        ('''' || replace(replace(term.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query,
+        (row_number() over ())::integer as term
+    from remanence.question_terms_v1(
+        left(%(query)s::text, 2000), %(related)s::text[]) as term
 ),
-eligible as not materialized (
-    select msg.*
-    from remanence.messages as msg
-    where msg.org_id = remanence.current_org()
-        and msg.agent_id = %(agent_id)s::text
-        and (%(conversation_id)s::text is null
-            or msg.conversation_id = %(conversation_id)s::text)
-        and msg.role = any (%(roles)s::text[])
-        and msg.role in ('user', 'assistant', 'system')
-        and (%(created_from)s::timestamptz is null
-            or msg.created_at >= %(created_from)s::timestamptz)
-        and (%(created_to)s::timestamptz is null
-            or msg.created_at <= %(created_to)s::timestamptz)
-        and (%(view_from_seq)s::bigint is null
-            or msg.conversation_id <> %(view_conversation_id)s::text
-            or msg.seq < %(view_from_seq)s::bigint)
+asked as materialized (
+    select remanence.any_key_v1(array_agg(terms.lexeme) filter (where terms.is_key)) as keys,
+        array_agg(terms.weight order by terms.term) as weights,
+        array_agg(terms.is_common order by terms.term) as is_common
+    from terms
 ),
-lexical as (
-    select best.id, row_number() over (
-        order by best.relevance desc, best.created_at desc, best.id) as rank
+spoken as materialized (
+    select msg.*, (row_number() over in_order)::integer as place,
+        (dense_rank() over (order by msg.conversation_id))::integer as thread
     from (
-        select eligible.id, eligible.created_at,
-            ts_rank(eligible.lexemes, (select asked.words from asked)) as relevance
-        from eligible
-        where (select asked.words from asked) is not null
-            and eligible.lexemes @@ (select asked.words from asked)
-        order by relevance desc, eligible.created_at desc, eligible.id
-        limit %(page_limit)s::integer
+        select msg.conversation_id, msg.seq, msg.id, msg.created_at, msg.role,
+            length(msg.lexemes) as words,
+            case when msg.lexemes @@ (select asked.keys from asked) then array(
+                select terms.term from terms where msg.lexemes @@ terms.query) end as terms,
+            msg.role = any (%(roles)s::text[]) and (%(view_from_seq)s::bigint is null
+                or msg.conversation_id <> %(view_conversation_id)s::text
+                or msg.seq < %(view_from_seq)s::bigint) as is_wanted
+        from remanence.messages as msg
+        where msg.org_id = remanence.current_org()
+            and (select asked.keys from asked) is not null
+            and msg.agent_id = %(agent_id)s::text
+            and (%(conversation_id)s::text is null
+                or msg.conversation_id = %(conversation_id)s::text)
+            and (msg.role in ('user', 'assistant')
+                or msg.role = 'system' and msg.role = any (%(roles)s::text[]))
+            and msg.lexemes is not null
+            and (%(created_from)s::timestamptz is null
+                or msg.created_at >= %(created_from)s::timestamptz)
+            and (%(created_to)s::timestamptz is null
+                or msg.created_at <= %(created_to)s::timestamptz)
+        offset 0
+    ) as msg
+    window in_order as (order by msg.conversation_id, msg.seq)
+),
+hits as (
+    select array_agg(spoken.place) as places, array_agg(hit.term) as terms
+    from spoken
+    cross join lateral unnest(spoken.terms) as hit (term)
+),
+by_words as materialized (
+    select spoken.id, spoken.created_at, spoken.role, ranked.relevance,
+        remanence.nearness_v1(
+            spoken.created_at, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[]) as near
+    from (
+        select array_agg(spoken.words order by spoken.place) as words,
+            array_agg(spoken.thread order by spoken.place) as threads,
+            array_agg(spoken.created_at order by spoken.place) as moments
+        from spoken
+    ) as scope
+    cross join asked
+    cross join hits
+    cross join lateral remanence.rank_by_words_v1(
+        asked.weights, asked.is_common, scope.words, scope.threads, scope.moments,
+        hits.places, hits.terms) as ranked
+    join spoken on spoken.place = ranked.place
+    where hits.places is not null and spoken.is_wanted
+    order by ranked.relevance * (1 + remanence.nearness_v1(
+            spoken.created_at, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[])) desc,
+        spoken.created_at desc, spoken.id
+    limit 2 * %(page_limit)s::integer + 50
+),
+judged as materialized (
+    select best.id, best.created_at, best.relevance, best.near, best.is_speaker, best.has_phrase,
+        best.said,
+        best.relevance * remanence.raise_v1(best.near, best.is_speaker, best.has_phrase,
+            max(best.created_at) over () - best.created_at) as score
+    from (
+        select by_words.id, by_words.created_at, by_words.relevance, by_words.near, spoken.said,
+            coalesce(by_words.role = %(speaker)s::text, false) as is_speaker,
+            remanence.has_phrase_v1(spoken.said, %(phrases)s::text[]) as has_phrase
+        from by_words
+        join remanence.messages as msg on msg.id = by_words.id
+        cross join lateral (select remanence.said(msg.role, msg.parts) as said) as spoken
     ) as best
 ),
+found as (
+    select once.id, once.said, once.score / max(once.score) over () as score,
+        row_number() over (order by once.score desc, once.created_at desc, once.id) as rank,
+        jsonb_build_object('words', round(once.relevance::numeric, 4),
+            'when', round(once.near::numeric, 4), 'speaker', once.is_speaker,
+            'phrase', once.has_phrase) as legs
+    from (
+        select judged.*, row_number() over (
+            partition by md5(judged.said) order by judged.score desc, judged.created_at desc,
+                judged.id) as copy
+        from judged
+    ) as once
+    where once.copy = 1
+),
 newest as (
-    select latest.id, row_number() over (
+    select latest.id, latest.said, row_number() over (
         order by latest.created_at desc, latest.id desc) as rank
     from (
-        select eligible.id, eligible.created_at
-        from eligible
-        where (select asked.words from asked) is null
-            and remanence.said(eligible.role, eligible.parts) is not null
-        order by eligible.created_at desc, eligible.id desc
+        select msg.id, msg.created_at, remanence.said(msg.role, msg.parts) as said
+        from remanence.messages as msg
+        where (select asked.keys from asked) is null
+            and msg.org_id = remanence.current_org()
+            and msg.agent_id = %(agent_id)s::text
+            and (%(conversation_id)s::text is null
+                or msg.conversation_id = %(conversation_id)s::text)
+            and msg.role = any (%(roles)s::text[])
+            and msg.lexemes is not null
+            and (%(created_from)s::timestamptz is null
+                or msg.created_at >= %(created_from)s::timestamptz)
+            and (%(created_to)s::timestamptz is null
+                or msg.created_at <= %(created_to)s::timestamptz)
+            and (%(view_from_seq)s::bigint is null
+                or msg.conversation_id <> %(view_conversation_id)s::text
+                or msg.seq < %(view_from_seq)s::bigint)
+        order by msg.created_at desc, msg.id desc
         limit %(page_limit)s::integer
     ) as latest
 ),
 ranked as (
-    select lexical.id, lexical.rank, true as is_lexical from lexical
+    select found.id, found.said, found.rank, found.score, found.legs from found
     union all
-    select newest.id, newest.rank, false from newest
+    select newest.id, newest.said, newest.rank, 0, '{}'::jsonb from newest
 )
-select to_jsonb(msg) - 'lexemes' as message, remanence.said(msg.role, msg.parts) as said,
-    ranked.rank, ranked.is_lexical
+select to_jsonb(msg) - 'lexemes' as message, ranked.said, ranked.rank, ranked.score, ranked.legs
 from ranked
 join remanence.messages as msg on msg.id = ranked.id
 order by ranked.rank
+limit %(page_limit)s::integer
