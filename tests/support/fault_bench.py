@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from support.nursery import Nursery
 
 Act = dict[str, Any]
+# The number of a worker, and of one of the points it passes.
+Place = tuple[int, int]
+NOBODY = (-1, 0)
 # More bells than any play needs: a run that never comes to rest is a failure, not a hang.
 MOST_BELLS = 60
 _IDS = re.compile(r"\b(message|passage|block|step|run)-[0-9a-f-]{36}\b")
@@ -49,6 +52,12 @@ class Play:
     share: float = 1e9
 
 
+def last_places(reached: Sequence[tuple[Place, str]]) -> list[tuple[Place, str]]:
+    """Of what a play has reached, where each point is passed for the last time."""
+    last = {point: place for place, point in reached}
+    return [(place, point) for place, point in reached if last[point] == place]
+
+
 @dataclass
 class Cast:
     """The agents of one performance: they share the block `team`."""
@@ -60,20 +69,21 @@ class Cast:
 class Bench:
     """Plays with worker processes that connect through `worker_uri`."""
 
-    def __init__(self, nursery: Nursery, admin_uri: str, worker_uri: str) -> None:
+    def __init__(self, nursery: Nursery | None, admin_uri: str, worker_uri: str) -> None:
         self.nursery = nursery
         self.admin_uri = admin_uri
         self.worker_uri = worker_uri
         self.admin = psycopg.connect(admin_uri, autocommit=True, row_factory=dict_row)
         self._templates: dict[str, str] = {}
         self.workers = [Worker(worker_uri, skew_s=skew_s) for skew_s in (30.0, -30.0)]
+        self.on_stage = Cast([], [])
         self.jobs: list[Job] = []
         self.bells: deque[str] = deque()
         self.struck_job = -1
         self.die_at = 0
         self.how = "kill"
         self.struck: str | None = None
-        self.while_asleep: Callable[[], None] = lambda: None
+        self.then: Callable[[], None] = lambda: None
 
     def close(self) -> None:
         for worker in self.workers:
@@ -88,36 +98,36 @@ class Bench:
             self._templates[play.name] = an_agent(
                 self.admin_uri, blocks={}, tools=play.tools, **play.columns
             )
-        agents, conversations = [], []
-        team = a_block(self.admin, "team", "start")
-        for _ in range(2):
-            agent_id, conversation_id = new_id("agent"), new_id("conv")
-            self.admin.execute(
-                _COPY_AGENT,
-                {"new": agent_id, "old": self._templates[play.name], "conv": conversation_id},
-            )
-            for place, block_id in enumerate((a_block(self.admin, "human", "Unknown."), team)):
-                label = ("human", "team")[place]
-                attach_block(self.admin, agent_id, block_id, label, place)
-            agents.append(agent_id)
-            conversations.append(conversation_id)
-        return Cast(agents, conversations)
+        cast = Cast([new_id("agent"), new_id("agent")], [new_id("conv"), new_id("conv")])
+        with self.admin.pipeline():
+            team = a_block(self.admin, "team", "start")
+            for agent_id, conversation_id in zip(cast.agents, cast.conversations, strict=True):
+                human = a_block(self.admin, "human", "Unknown.")
+                copy = {"new": agent_id, "old": self._templates[play.name], "conv": conversation_id}
+                self.admin.execute(_COPY_AGENT, copy)
+                attach_block(self.admin, agent_id, human, "human", 0)
+                attach_block(self.admin, agent_id, team, "team", 1)
+        return cast
 
     def dismiss(self, cast: Cast) -> None:
         """Delete the agents, so that no later sweep finds them."""
         self.admin.execute("delete from remanence.agents where id = any(%s)", [cast.agents])
 
-    def play(self, play: Play, *, strike: tuple[int, int] = (-1, 0), how: str = "kill") -> Snapshot:
+    def play(self, play: Play, *, strike: Place = NOBODY, how: str = "kill") -> Snapshot:
         """Do everything; `strike` names the worker that is struck, and at which of its points."""
-        cast = self.cast(play)
+        self.raise_curtain(play, strike=strike, how=how)
+        for number, act in enumerate(play.acts):
+            self.act(play, self.on_stage, {"key": f"key-{number}", **act})
+        snapshot = self.snapshot(self.on_stage)
+        self.dismiss(self.on_stage)
+        return snapshot
+
+    def raise_curtain(self, play: Play, *, strike: Place = NOBODY, how: str = "kill") -> None:
+        """Fresh agents, no bell yet, and nobody struck."""
+        self.on_stage = self.cast(play)
         self.jobs, self.bells = [], deque()
         (self.struck_job, self.die_at), self.how, self.struck = strike, how, None
-        self.while_asleep = lambda: self.settle(play)
-        for number, act in enumerate(play.acts):
-            self.act(play, cast, {"key": f"key-{number}", **act})
-        snapshot = self.snapshot(cast)
-        self.dismiss(cast)
-        return snapshot
+        self.then = lambda: self.settle(play)
 
     def act(self, play: Play, cast: Cast, act: Act) -> None:
         """What one client does, until everything that follows from it has come to rest.
@@ -172,8 +182,10 @@ class Bench:
     def _strike(self, spec: Act) -> Job:
         """A process that is struck at the `die_at`-th point it passes.
 
-        A sleeper wakes up when others have done its work, and goes on as if it were alone.
+        When it is dead or asleep, `then` happens: by default others do its work. A sleeper wakes
+        up after that, and goes on as if it were alone.
         """
+        assert self.nursery
         job = self.nursery.run(
             {"uri": self.worker_uri, "skew_s": -30, "die_at": self.die_at, "how": self.how, **spec}
         )
@@ -181,25 +193,28 @@ class Bench:
         if self.how == "stop":
             job.wait_until(lambda: len(job.said("reach")) >= self.die_at)
             job.wait_until_stopped()
-            self.while_asleep()
+            self.then()
             job.signal(signal.SIGCONT)
         job.wait()
+        if self.how == "kill":
+            self.then()
         self.struck = job.said("reach")[self.die_at - 1]
         return job
 
     def time_passes(self) -> None:
         """Every lease of a dead worker runs out, and what hangs has been hanging for long."""
-        self.admin.execute(
-            "update remanence.conversations set lease_until = clock_timestamp() - interval '1 s'"
-            " where lease_until is not null"
-        )
-        self.admin.execute(
-            "update remanence.runs set created_at = created_at - interval '1 min'"
-            " where status in ('created', 'running')"
-        )
+        with self.admin.pipeline():
+            self.admin.execute(
+                "update remanence.conversations set lease_until = clock_timestamp()"
+                " - interval '1 s' where lease_until is not null"
+            )
+            self.admin.execute(
+                "update remanence.runs set created_at = created_at - interval '1 min'"
+                " where status in ('created', 'running')"
+            )
 
     @property
-    def reached(self) -> list[tuple[tuple[int, int], str]]:
+    def reached(self) -> list[tuple[Place, str]]:
         """The points that workers have passed, in order: ((worker, its how many-eth), point)."""
         return [
             ((number, place), point)
@@ -224,29 +239,15 @@ class Bench:
 
     def snapshot(self, cast: Cast) -> Snapshot:
         """All that is stored of these agents, without ids and times."""
+        row = self.admin.execute(_EVERYTHING, {"agents": cast.agents}).fetchone()
+        assert row is not None
+        found: dict[str, list[list[Any]]] = row["everything"]
+        for message in found["messages"]:
+            message[-1] = _plain(message[-1])
         return Snapshot(
-            messages=[
-                (row["agent"], row["seq"], row["role"], _plain(row["parts"]))
-                for row in self._rows(_MESSAGES, cast)
-            ],
-            blocks=[
-                (row["label"], row["value"], row["version"], row["versions"])
-                for row in self._rows(_BLOCKS, cast)
-            ],
-            passages=[row["text"] for row in self._rows(_PASSAGES, cast)],
-            runs=[tuple(row.values()) for row in self._rows(_RUNS, cast)],
-            steps=[tuple(row.values()) for row in self._rows(_STEPS, cast)],
-            conversations=[tuple(row.values()) for row in self._rows(_CONVERSATIONS, cast)],
-            summaries=[tuple(row.values()) for row in self._rows(_SUMMARIES, cast)],
-            problems=[
-                f"{name}: {tuple(row.values())}"
-                for name, query in _NEVER.items()
-                for row in self._rows(query, cast)
-            ],
+            **{name: found[name] for name in _STORED},
+            problems=[f"{name}: {each}" for name in _NEVER for each in found[name]],
         )
-
-    def _rows(self, query: str, cast: Cast) -> Sequence[dict[str, Any]]:
-        return self.admin.execute(query.encode(), {"agents": cast.agents}).fetchall()
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ class Snapshot:
 
     messages: list[Any]
     blocks: list[Any]
-    passages: list[str]
+    passages: list[Any]
     runs: list[Any]
     steps: list[Any]
     conversations: list[Any]
@@ -285,41 +286,39 @@ tooled as (
 insert into remanence.conversations (id, org_id, agent_id, is_default)
 select %(conv)s, org_id, %(new)s, true from copied
 """
-_MESSAGES = """
-select array_position(%(agents)s, agent_id) as agent, seq, role, parts
-from remanence.messages where agent_id = any(%(agents)s) order by agent, seq
-"""
-_BLOCKS = """
-select array_position(%(agents)s, link.agent_id) as agent, block.label, block.value,
-    block.version, (select array_agg(value order by version)
-        from remanence.block_versions where block_id = block.id) as versions
-from remanence.agents_blocks as link join remanence.blocks as block on block.id = link.block_id
-where link.agent_id = any(%(agents)s) order by agent, block.label
-"""
-_PASSAGES = """
-select passage.text from remanence.passages as passage
-join remanence.archives_agents as link on link.archive_id = passage.archive_id
-where link.agent_id = any(%(agents)s) order by passage.text
-"""
-_RUNS = """
-select array_position(%(agents)s, agent_id) as agent, ord, status, stop_reason
-from remanence.runs where agent_id = any(%(agents)s) order by agent, ord
-"""
-_STEPS = """
-select array_position(%(agents)s, step.agent_id) as agent, run.ord, step.step_no, step.status,
-    step.called_tools
-from remanence.steps as step join remanence.runs as run on run.id = step.run_id
-where step.agent_id = any(%(agents)s) order by agent, run.ord, step.step_no
-"""
-_CONVERSATIONS = """
-select array_position(%(agents)s, agent_id) as agent, next_seq, next_ord, window_from_seq,
-    lease_token, lease_until, claims, cardinality(pending_call_ids)
-from remanence.conversations where agent_id = any(%(agents)s) order by agent, created_at
-"""
-_SUMMARIES = """
-select array_position(%(agents)s, agent_id) as agent, level, from_seq, to_seq, parent_id is null
-from remanence.summaries where agent_id = any(%(agents)s) order by agent, from_seq, level
-"""
+_STORED = {
+    "messages": """
+        select array_position(%(agents)s, agent_id) as agent, seq, role, parts
+        from remanence.messages where agent_id = any(%(agents)s) order by agent, seq""",
+    "blocks": """
+        select array_position(%(agents)s, link.agent_id) as agent, block.label, block.value,
+            block.version, (select array_agg(value order by version)
+                from remanence.block_versions where block_id = block.id) as versions
+        from remanence.agents_blocks as link
+        join remanence.blocks as block on block.id = link.block_id
+        where link.agent_id = any(%(agents)s) order by agent, block.label""",
+    "passages": """
+        select passage.text from remanence.passages as passage
+        join remanence.archives_agents as link on link.archive_id = passage.archive_id
+        where link.agent_id = any(%(agents)s) order by passage.text""",
+    "runs": """
+        select array_position(%(agents)s, agent_id) as agent, ord, status, stop_reason
+        from remanence.runs where agent_id = any(%(agents)s) order by agent, ord""",
+    "steps": """
+        select array_position(%(agents)s, step.agent_id) as agent, run.ord, step.step_no,
+            step.status, step.called_tools
+        from remanence.steps as step join remanence.runs as run on run.id = step.run_id
+        where step.agent_id = any(%(agents)s) order by agent, run.ord, step.step_no""",
+    "conversations": """
+        select array_position(%(agents)s, agent_id) as agent, next_seq, next_ord,
+            window_from_seq, cardinality(pending_call_ids)
+        from remanence.conversations where agent_id = any(%(agents)s) order by agent, created_at""",
+    "summaries": """
+        select array_position(%(agents)s, agent_id) as agent, level, from_seq, to_seq,
+            parent_id is null as is_root
+        from remanence.summaries where agent_id = any(%(agents)s)
+        order by agent, from_seq, level""",
+}
 _NEVER = {
     "a run is not over": """
         select id, status from remanence.runs
@@ -357,3 +356,12 @@ _NEVER = {
         select run_id from remanence.steps where agent_id = any(%(agents)s)
         group by run_id having count(*) <> max(step_no)""",
 }
+_EVERYTHING = (
+    "select json_build_object("
+    + ", ".join(
+        f"'{name}', (select coalesce(json_agg((select json_agg(value) from json_each("
+        f"row_to_json(found)))), '[]') from ({query}) as found)"
+        for name, query in (_STORED | _NEVER).items()
+    )
+    + ") as everything"
+).encode()

@@ -76,6 +76,8 @@ class CountingProxy:
             except OSError:
                 return
             server = socket.create_connection(self._target)
+            for sock in (client, server):  # small messages are not held back for larger ones
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.traffic.connections += 1
             self._sockets += [client, server]
             self._run(self._forward, client, server)

@@ -1,0 +1,151 @@
+"""What clients do in the fault tests, one play for every kind of run.
+
+`points` of a play are what its workers pass when nothing goes wrong: a change of the main path
+shows here.
+"""
+
+from __future__ import annotations
+
+from support.fault_bench import Play
+
+CLAIM = "before_claim after_claim"
+STEP = "before_model in_reply after_reply before_commit after_commit"
+# Calls that were approved, or that the caller has run: no model is asked.
+OPEN_CALLS = "before_commit after_commit"
+BELL = "before_bell after_bell"
+IDLE = "before_claim"
+ADVANCE = f"{CLAIM} {STEP}"
+LONG = "Nothing else happens in this sentence. " * 60
+
+PLAYS = (
+    Play(
+        "plain",
+        ({"do": "start", "text": "hi [[script: say hello]]"},),
+        f"{CLAIM} {STEP}",
+    ),
+    Play(
+        "streamed",
+        ({"do": "start", "stream": True, "text": "hi [[script: say one two three]]"},),
+        f"{CLAIM} {STEP}",
+    ),
+    Play(
+        "memory edit",
+        (
+            {
+                "do": "start",
+                "text": 'I am Ada [[script: call memory_insert {"label":"human",'
+                '"new_string":"Ada"}]] [[then: say noted]]',
+            },
+        ),
+        f"{CLAIM} {STEP} {STEP}",
+    ),
+    Play(
+        "archival memory",
+        (
+            {
+                "do": "start",
+                "text": 'keep it [[script: call archival_memory_insert {"content":"tea"}]]'
+                ' [[then: call archival_memory_search {"query":"tea"}]] [[then: say kept]]',
+            },
+        ),
+        f"{CLAIM} {STEP} {STEP} {STEP}",
+        tools=("archival_memory_insert", "archival_memory_search"),
+    ),
+    Play(
+        "many steps and calls",
+        (
+            {
+                "do": "start",
+                "text": 'go [[script: call memory_insert {"label":"human","new_string":"1"}]]'
+                ' [[and: call memory_insert {"label":"human","new_string":"2"}]]'
+                ' [[then: call memory_insert {"label":"nobody","new_string":"3"}]]'
+                ' [[then: call memory_insert {"label":"human","new_string":"4"}]]'
+                " [[then: say done]]",
+            },
+        ),
+        f"{CLAIM} {STEP} {STEP} {STEP} {STEP}",
+    ),
+    Play(
+        "shared block",
+        tuple(
+            {
+                "do": "enqueue",
+                "who": who,
+                "text": 'note [[script: call memory_insert {"label":"team",'
+                f'"new_string":"by {who}"}}]] [[then: say noted]]',
+            }
+            for who in (0, 1)
+        ),
+        f"{BELL} {ADVANCE} {BELL} {ADVANCE} {BELL} {ADVANCE} {BELL} {ADVANCE}",
+    ),
+    Play(
+        "queued behind each other",
+        tuple(
+            {
+                "do": "enqueue",
+                "rest": number == 3,
+                "text": f'{number} [[script: call memory_insert {{"label":"human",'
+                f'"new_string":"{number}"}}]] [[then: say {number}]]',
+            }
+            for number in (1, 2, 3)
+        ),
+        f"{BELL} {BELL} {BELL} {ADVANCE} {BELL} {ADVANCE} {BELL} {ADVANCE} {BELL}"
+        f" {ADVANCE} {BELL} {ADVANCE} {BELL} {ADVANCE} {IDLE} {IDLE}",
+    ),
+    Play(
+        "handed over",
+        (
+            {
+                "do": "start",
+                "deadline_s": 60,
+                "text": 'go [[script: call memory_insert {"label":"human","new_string":"1"}]]'
+                ' [[then: call memory_insert {"label":"human","new_string":"2"}]]'
+                " [[then: say done]]",
+            },
+        ),
+        f"{CLAIM} {STEP} {BELL} {ADVANCE} {BELL} {ADVANCE}",
+    ),
+    Play(
+        "approval",
+        (
+            {
+                "do": "start",
+                "text": 'go [[script: call memory_insert {"label":"human","new_string":"1"}]]'
+                ' [[and: call memory_insert {"label":"human","new_string":"2"}]]'
+                " [[then: say done]]",
+            },
+            {"do": "start", "approve": [True, False]},
+        ),
+        f"{CLAIM} {STEP} {CLAIM} {OPEN_CALLS} {STEP}",
+        columns={"tool_rules": [{"type": "requires_approval", "tool_name": "memory_insert"}]},
+    ),
+    Play(
+        "client-side tool",
+        (
+            {
+                "do": "start",
+                "phone": True,
+                "text": "where am I? [[script: call ask_phone {}]] [[then: say in Rome]]",
+            },
+            {"do": "enqueue", "returns": ["in Rome"], "phone": True},
+        ),
+        f"{CLAIM} {STEP} {BELL} {ADVANCE}",
+    ),
+    Play(
+        "full window",
+        tuple(
+            {"do": "start", "text": f"{3 * LONG} [[script: say {number}]]"} for number in range(3)
+        ),
+        " ".join(f"{CLAIM} {STEP}" for _ in range(3)),
+        columns={"context_window_limit": 4_000},
+    ),
+    Play(
+        "compaction",
+        tuple(
+            {"do": "start", "text": f"{4 * LONG} [[script: say {number}]]"} for number in range(2)
+        ),
+        f"{CLAIM} {STEP} {CLAIM} {STEP} before_compaction after_compaction",
+        columns={"context_window_limit": 6_000},
+        share=0.5,
+    ),
+)
