@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from remanence.core.exchange import Usage
+    from remanence.core.exchange import JsonObject, Usage
     from remanence.core.ids import OrgId
     from remanence.core.records import RunRecord, StepRecord
     from remanence.core.types import Message, State
@@ -119,6 +119,42 @@ class History:
                 field="cursor",
             )
         raise NotFound(missing["kind"], missing["id"])
+
+    def list_all_messages(
+        self,
+        org_id: OrgId,
+        page: Page,
+        *,
+        conversation_id: str | None,
+        message_types: Sequence[str] | None,
+        speech_tool: str | None,
+    ) -> list[Message]:
+        """One page of the messages of all agents, or of one conversation, in order of time.
+
+        Raises:
+            InvalidRequest: a cursor names nothing.
+        """
+        rows = list_page(
+            self._queries,
+            "list_all_messages",
+            org_id,
+            page,
+            conversation_id=conversation_id,
+            message_types=_listed(message_types),
+            speech_tool=speech_tool,
+        )
+        return [message_from_row(row["message"]) for row in rows]
+
+    def find_message(self, org_id: OrgId, message_id: str) -> Message:
+        """One message.
+
+        Raises:
+            NotFound: no such message.
+        """
+        row = self._queries.one("find_message", org_id, message_id=message_id)
+        if row is None:
+            raise NotFound("message", message_id)
+        return message_from_row(row["message"])
 
     def reset_messages(self, org_id: OrgId, agent_id: str) -> None:
         """Empty the default conversation of an agent: messages, summaries, window.
@@ -266,6 +302,17 @@ class History:
             NotFound: no such step.
         """
         return self._one_step("find_step", org_id, step_id)
+
+    def load_receipt(self, org_id: OrgId, step_id: str) -> tuple[StepRecord, JsonObject]:
+        """One step, and what its context was compiled from: versions, ids and sizes, no words.
+
+        Raises:
+            NotFound: no such step.
+        """
+        row = self._queries.one("load_receipt", org_id, step_id=step_id)
+        if row is None:
+            raise NotFound("step", step_id)
+        return step_record_from_row(row["step"]), row["step"]["receipt"]
 
     def set_feedback(
         self, org_id: OrgId, step_id: str, feedback: str | None, tags: Sequence[str] | None

@@ -6,6 +6,7 @@ from remanence.api.routes import (
     agent_blocks,
     agent_tools,
     agents,
+    all_messages,
     archival,
     archives,
     blocks,
@@ -20,6 +21,7 @@ from remanence.api.routes import (
     steps,
     tags,
     tools,
+    traces,
     unserved,
 )
 
@@ -29,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agent_blocks.router,
     agent_tools.router,
     messages.router,
+    all_messages.router,
     context.router,
     conversations.router,
     conversation_messages.router,
@@ -37,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     passages.router,
     runs.router,
     steps.router,
+    traces.router,
     blocks.router,
     tools.router,
     tags.router,

@@ -1,0 +1,98 @@
+"""Messages of all agents together: listed, read by id, and searched."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from remanence.api.deps import Call, ThisCall
+from remanence.api.ids import MessageIdPath, of_kind
+from remanence.api.pages import page_of
+from remanence.api.wire.inputs import MessageType
+from remanence.api.wire.message_search import MessageSearch, MessageSearchHit, hit_to_wire
+from remanence.api.wire.messages import View, WireMessage, to_wire, to_wire_all
+from remanence.core.search_tools import MessageHit
+from remanence.db.catalog_agents import AgentFilter
+from remanence.db.conversations import ConversationRef
+from remanence.db.paging import Page
+
+router = APIRouter(tags=["messages"])
+
+# A search that names no agent looks into the conversations of those that ran last.
+MAX_AGENTS_SEARCHED = 50
+
+
+class AllMessagesQuery(BaseModel):
+    """The filters of a list over all agents."""
+
+    conversation_id: Annotated[str, of_kind("conv")] | None = Field(
+        default=None, description="Only this conversation."
+    )
+    include_return_message_types: list[MessageType] | None = Field(
+        default=None, description="Only messages of these types."
+    )
+
+
+@router.get("/v1/messages/", response_model=None)
+def list_all_messages(
+    query: Annotated[AllMessagesQuery, Query()],
+    page: Annotated[Page, page_of("message", limit=100)],
+    call: ThisCall,
+) -> list[WireMessage]:
+    """List the messages of all agents by time; the cursors are relative to the order."""
+    kinds = query.include_return_message_types
+    view = View(message_types=frozenset(kinds) if kinds else None)
+    messages = call.deps.history.list_all_messages(
+        call.org_id,
+        page,
+        conversation_id=query.conversation_id,
+        message_types=sorted(kinds) if kinds else None,
+        speech_tool=view.speech.tool_name,
+    )
+    return to_wire_all(messages, view)
+
+
+@router.get("/v1/messages/{message_id}", response_model=None)
+def retrieve_message(message_id: MessageIdPath, call: ThisCall) -> list[WireMessage]:
+    """Read a message: one entry for each of its parts."""
+    return to_wire(call.deps.history.find_message(call.org_id, message_id), View())
+
+
+@router.post("/v1/messages/search")
+def search_messages(body: MessageSearch, call: ThisCall) -> list[MessageSearchHit]:
+    """Search what was said to agents and by them, best first.
+
+    Without `agent_id` and `conversation_id`, the agents that ran last are searched, up to 50.
+    """
+    hits = [
+        hit
+        for agent_id in _agents_searched(body, call)
+        for hit in call.deps.recall.search_messages(
+            call.org_id,
+            agent_id=agent_id,
+            query=body.query,
+            roles=(),
+            limit=body.limit,
+            start=body.start_date,
+            end=body.end_date,
+            conversation_id=body.conversation_id,
+        )
+    ]
+    return [hit_to_wire(hit) for hit in sorted(hits, key=_worth, reverse=True)[: body.limit]]
+
+
+def _agents_searched(body: MessageSearch, call: Call) -> list[str]:
+    catalog = call.deps.catalog
+    if body.conversation_id is not None:
+        ref = ConversationRef(agent_id=body.agent_id, conversation_id=body.conversation_id)
+        return [catalog.conversations.load_conversation(call.org_id, ref).agent_id]
+    if body.agent_id is not None:
+        return [catalog.agents.load_agent(call.org_id, body.agent_id, ()).agent.id]
+    page = Page(limit=MAX_AGENTS_SEARCHED, order_by="last_run_completion")
+    views = catalog.agents.list_agents(call.org_id, AgentFilter(with_hidden=True), page, ())
+    return [view.agent.id for view in views]
+
+
+def _worth(hit: MessageHit) -> tuple[float, float, str]:
+    """Of one agent as its search ranked them; of several by their words, which compare."""
+    return (float(hit.legs.get("words") or 0), hit.score, hit.message.created_at.isoformat())
