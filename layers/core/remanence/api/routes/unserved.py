@@ -80,11 +80,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", f"{_SERVER}/tools/{{tool_id}}"),
         ("POST", f"{_SERVER}/tools/{{tool_id}}/run"),
     ),
-    "messages of all agents together": (
-        ("GET", "/v1/messages/"),
-        ("GET", "/v1/messages/{message_id}"),
-        ("POST", "/v1/messages/search"),
-    ),
     "runs in the background": (
         ("POST", f"{_AGENT}/messages/async"),
         ("POST", "/v1/runs/{run_id}/stream"),
@@ -101,10 +96,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", f"{_TEMPLATE}/rollback"),
         ("POST", f"{_TEMPLATE}/save"),
         ("POST", "/v1/templates/{template_version}/agents"),
-    ),
-    "traces": (
-        ("GET", "/v1/runs/{run_id}/trace"),
-        ("GET", "/v1/steps/{step_id}/trace"),
     ),
     "tools of one's own": (
         ("POST", f"{_AGENT}/tools/{{tool_name}}/run"),
