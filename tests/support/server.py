@@ -26,10 +26,13 @@ from remanence.db.seed import seed
 from remanence.db.store import PostgresStore
 from remanence.dispatch.inline import InlineDispatcher
 from remanence.engine.archival import Archival
+from remanence.engine.custom import CustomTools
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
+from remanence.engine.run_tool import ToolDesk
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm
+from remanence.sandbox.local import LocalSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -106,6 +109,7 @@ def a_deps(
     """The parts of an application, as wiring makes them, with the scripted model."""
     models = Models((), in_process={"scripted": scripted}, default_handle=MODEL)
     recall = PostgresRecall(queries)
+    catalog = Catalog(queries)
     engine_deps = EngineDeps(
         **{
             "store": PostgresStore(queries),
@@ -120,18 +124,20 @@ def a_deps(
             "monotonic_ns": time.monotonic_ns,
             "sleep": time.sleep,
             "busy_wait_s": 5.0,
+            "custom_tools": CustomTools(sources=catalog.tools, sandbox=LocalSandbox()),
         }
         | engine_options
     )
     return Deps(
         **{
-            "catalog": Catalog(queries),
+            "catalog": catalog,
             "history": History(queries),
             "recall": recall,
             "archival": Archival(
                 passages=recall, embedder=models, new_id=new_id, monotonic=time.monotonic
             ),
             "engine": Engine(engine_deps),
+            "tool_desk": ToolDesk(agents=catalog.agents, effects=catalog.tools, deps=engine_deps),
             "zones": lambda _name: UTC,
             "models": models,
             "new_id": new_id,

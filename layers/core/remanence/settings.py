@@ -48,6 +48,12 @@ class Settings:
     busy_wait_s: float = 10.0
     # SQS FIFO queue that starts the next step; empty: in this process.
     step_queue_url: str = ""
+    # Lambda function that runs custom tools; empty: a process of its own on this machine.
+    tool_function: str = ""
+    # Packages custom tools may require, as `name` or `name==version`; they must be installed.
+    tool_requirements: str = ""
+    # 1: custom tools run on this machine may use the network.
+    tool_network: int = 0
     # Connections of a server's pool (a Lambda environment always has one).
     pool_size: int = 8
     # Share (0..1) of the context window above which the sweep compacts a conversation.

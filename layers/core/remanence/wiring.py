@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from remanence.core.ids import Kind, OrgId
+from remanence.core.tool_specs import read_requirements
 from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
 from remanence.db.history import History
@@ -26,8 +27,10 @@ from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.store import PostgresStore
 from remanence.engine.archival import Archival
+from remanence.engine.custom import CustomTools
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
+from remanence.engine.run_tool import ToolDesk
 from remanence.llm.models import Models
 from remanence.llm.vendors import configured
 from remanence.secrets import resolve_environment
@@ -39,9 +42,11 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from remanence.core.exchange import JsonObject
     from remanence.dispatch.inline import InlineDispatcher
     from remanence.dispatch.sqs import SqsDispatcher
     from remanence.engine.compact import SweepReport
+    from remanence.engine.custom import Sandbox
     from remanence.engine.ports import Dispatcher
     from remanence.llm.models import InProcessModel
     from remanence.llm.vendors import Provider
@@ -84,6 +89,7 @@ def build(
     queries = Queries(connections)
     models = _models(settings, env, may_ask=may_ask)
     recall = PostgresRecall(queries)
+    catalog = Catalog(queries)
     engine_deps = EngineDeps(
         store=PostgresStore(queries),
         recall=recall,
@@ -98,17 +104,29 @@ def build(
         sleep=time.sleep,
         step_limit_s=settings.step_limit_s,
         busy_wait_s=settings.busy_wait_s,
+        custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings)),
     )
     return Parts(
         settings=settings,
         connections=connections,
         models=models,
-        catalog=Catalog(queries),
+        catalog=catalog,
         recall=recall,
         engine=Engine(engine_deps),
         engine_deps=engine_deps,
         queries=queries,
     )
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    """Where custom tools run; what runs them is only imported when one does."""
+    if settings.tool_function:
+        from remanence.sandbox.lambda_invoke import LambdaSandbox  # noqa: PLC0415
+
+        return LambdaSandbox(settings.tool_function)
+    from remanence.sandbox.local import LocalSandbox  # noqa: PLC0415
+
+    return LocalSandbox(network=bool(settings.tool_network))
 
 
 def now() -> datetime:
@@ -191,6 +209,9 @@ def _app(parts: Parts) -> FastAPI:
                 monotonic=time.monotonic,
             ),
             engine=parts.engine,
+            tool_desk=ToolDesk(
+                agents=parts.catalog.agents, effects=parts.catalog.tools, deps=parts.engine_deps
+            ),
             zones=zone,
             models=parts.models,
             new_id=new_id,
@@ -198,6 +219,7 @@ def _app(parts: Parts) -> FastAPI:
             api_key=parts.settings.api_key or None,
             default_model=parts.models.default_handle or None,
             default_embedding=parts.settings.default_embedding or None,
+            tool_requirements=read_requirements(parts.settings.tool_requirements),
         )
     )
     app.state.default_model = parts.models.default_handle
@@ -315,6 +337,13 @@ def lambda_sweep() -> Callable[..., SweepReport]:
         return _sweep(parts, deadline=deadline)
 
     return sweep
+
+
+def lambda_tool() -> Callable[[dict[str, Any]], JsonObject]:
+    """Runs a custom tool inside of the ToolFunction; reads no settings, opens nothing."""
+    from remanence.sandbox.serve import serve_run  # noqa: PLC0415
+
+    return serve_run
 
 
 def lambda_migrate() -> list[str]:

@@ -4,8 +4,8 @@
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol
 
@@ -20,6 +20,7 @@ from remanence.db.recall import PostgresRecall
 from remanence.engine.archival import Archival
 from remanence.engine.ports import Zones
 from remanence.engine.run import Engine
+from remanence.engine.run_tool import ToolDesk
 
 
 class ModelTable(Protocol):
@@ -52,6 +53,7 @@ class Deps:
         recall: passages in the database.
         archival: stores and searches passages with their vectors.
         engine: runs agents.
+        tool_desk: runs single tools.
         zones: time zones by name.
         models: what may be named as a model.
         new_id: makes ids.
@@ -60,6 +62,7 @@ class Deps:
         api_key: what callers must send; None: nothing.
         default_model: handle for an agent that names none; None: it must name one.
         default_embedding: handle for an agent that names none; None: lexical search only.
+        tool_requirements: packages that custom tools may require, with pinned versions.
     """
 
     catalog: Catalog
@@ -67,6 +70,7 @@ class Deps:
     recall: PostgresRecall
     archival: Archival
     engine: Engine
+    tool_desk: ToolDesk
     zones: Zones
     models: ModelTable
     new_id: IdSource
@@ -75,6 +79,7 @@ class Deps:
     api_key: str | None = None
     default_model: str | None = None
     default_embedding: str | None = None
+    tool_requirements: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ A reply with a call of the first two kinds is stored as a request, whole, and en
 answer comes with a later run, from any process, days later if need be; then the calls that are
 still open (approved, or beside those that waited) are run before the model is asked again.
 
-A call that reaches out has effects outside of the database. A reply with one is stored too, and the run goes on: its next steps run what
-is open, one such call in each, so that a crash repeats at most the one call that was running,
-with the same tool_call_id. Pure.
+A call that reaches out has effects outside of the database. A reply with one is stored too, and
+the run goes on: its next steps run what is open, one such call in each, so that a crash repeats
+at most the one call that was running, with the same tool_call_id. Pure.
 """
 
 from __future__ import annotations

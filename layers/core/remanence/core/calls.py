@@ -177,6 +177,7 @@ def _with_run(call: Call, state: State) -> Call:
         tool_call_id=call.call.tool_call_id,
         tool=call.tool,
         arguments=call.arguments,
+        org_id=state.org_id,
         agent_id=state.agent.id,
     )
     return replace(call, lookup=run)

@@ -25,6 +25,7 @@ class ToolRun:
     tool_call_id: str
     tool: Tool
     arguments: JsonObject
+    org_id: str
     agent_id: str
 
 

@@ -26,7 +26,7 @@ from remanence.errors import InvalidRequest, NotFound, PendingApproval
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from remanence.core.calls import BlockEdit, NewPassage
+    from remanence.core.calls import BlockChanges, BlockEdit, NewPassage
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
@@ -83,12 +83,8 @@ def commit_call(state: State, outcome: Outcome) -> Row:
         "known_blocks": outcome.changes.new_versions(state.blocks),
         "step": _step_row(state, outcome),
         "messages": [message_to_row(message) for message in outcome.messages],
-        "blocks": {
-            "edited": [_edit_row(edit) for edit in outcome.changes.edited],
-            "created": [_edit_row(edit) for edit in outcome.changes.created],
-            "detached": list(outcome.changes.detached),
-        },
-        "passages": [_passage_row(passage) for passage in outcome.passages],
+        "blocks": block_changes_to_row(outcome.changes),
+        "passages": [passage_to_row(passage) for passage in outcome.passages],
         "eviction": eviction_to_row(outcome.plan.eviction if outcome.plan else None),
         "anchor": asdict(outcome.anchor),
         "window_tokens": outcome.window_tokens,
@@ -110,7 +106,17 @@ def _epoch_rows(old: Epoch | None, new: Epoch | None) -> Row:
     }
 
 
-def _passage_row(passage: NewPassage) -> Row:
+def block_changes_to_row(changes: BlockChanges) -> Row:
+    """Changes of blocks as write_blocks takes them."""
+    return {
+        "edited": [_edit_row(edit) for edit in changes.edited],
+        "created": [_edit_row(edit) for edit in changes.created],
+        "detached": list(changes.detached),
+    }
+
+
+def passage_to_row(passage: NewPassage) -> Row:
+    """A passage as insert_passages takes it."""
     return {
         "id": passage.id,
         "text": passage.text,

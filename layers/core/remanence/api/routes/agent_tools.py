@@ -9,6 +9,7 @@ from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import AgentIdPath, ToolIdPath
 from remanence.api.pages import page_of
 from remanence.api.wire.agents import AgentState, agent_to_wire
+from remanence.api.wire.tool_requests import ToolExecutionResult, ToolRunRequest, ran_to_wire
 from remanence.api.wire.tools import ToolState, tool_to_wire
 from remanence.core.types import ToolRule
 from remanence.db.catalog_agents import AgentView
@@ -17,6 +18,9 @@ from remanence.db.paging import Page
 from remanence.errors import InvalidRequest
 
 router = APIRouter(tags=["agents: tools"])
+
+# How long a tool that is run by hand may take, in seconds: less than API Gateway waits.
+_RUN_LIMIT_S = 25.0
 
 
 @router.get("/v1/agents/{agent_id}/tools")
@@ -68,6 +72,18 @@ def update_tool_approval(
         call.org_id, agent_id, rule, requires_approval=wanted
     )
     return _answer(view, call)
+
+
+@router.post("/v1/agents/{agent_id}/tools/{tool_name}/run")
+def run_tool_for_agent(
+    agent_id: AgentIdPath, tool_name: str, body: ToolRunRequest, call: ThisCall
+) -> ToolExecutionResult:
+    """Run a tool of an agent by hand; what a built-in one changes is an edit like any other."""
+    deps = call.deps
+    ran = deps.tool_desk.run(
+        call.org_id, agent_id, tool_name, body.args, deadline=deps.monotonic() + _RUN_LIMIT_S
+    )
+    return ran_to_wire(ran)
 
 
 def _answer(view: AgentView, call: Call) -> AgentState | None:

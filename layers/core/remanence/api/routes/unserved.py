@@ -97,14 +97,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", f"{_TEMPLATE}/save"),
         ("POST", "/v1/templates/{template_version}/agents"),
     ),
-    "tools of one's own": (
-        ("POST", f"{_AGENT}/tools/{{tool_name}}/run"),
-        ("POST", "/v1/tools/"),
-        ("PUT", "/v1/tools/"),
-        ("PATCH", "/v1/tools/{tool_id}"),
-        ("DELETE", "/v1/tools/{tool_id}"),
-        ("POST", "/v1/tools/search"),
-    ),
 }
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from remanence.core.exchange import JsonObject
+from remanence.core.exchange import JsonObject, JsonValue
 from remanence.core.ids import DEFAULT_USER_ID
 from remanence.core.types import Tool, ToolRule
-from remanence.errors import NotSupported
+from remanence.errors import InvalidRequest
 
 
 class ToolState(BaseModel):
@@ -36,8 +36,19 @@ class ToolState(BaseModel):
     last_updated_by_id: str | None = DEFAULT_USER_ID
 
 
+class ToolFound(BaseModel):
+    """A tool that a search found."""
+
+    tool: ToolState
+    combined_score: float = Field(description="0 to 1: how much of the query it has.")
+    fts_rank: int | None = Field(default=None, description="Its place, from 1.")
+    vector_rank: int | None = None
+    embedded_text: str | None = None
+
+
 def tool_to_wire(tool: Tool) -> ToolState:
     """A tool as the protocol shows it."""
+    kept = tool.extras
     return ToolState(
         id=tool.id,
         name=tool.name,
@@ -49,11 +60,24 @@ def tool_to_wire(tool: Tool) -> ToolState:
             "description": tool.description,
             "parameters": tool.parameters,
         },
+        args_json_schema=_object(kept.get("args_json_schema")),
+        enable_parallel_execution=kept.get("enable_parallel_execution") is True,
+        pip_requirements=_objects(kept.get("pip_requirements")),
         tags=list(tool.tags),
         return_char_limit=tool.return_char_limit,
         default_requires_approval=tool.requires_approval,
         metadata_=tool.metadata,
     )
+
+
+def _object(stored: JsonValue) -> dict[str, Any] | None:
+    return stored if isinstance(stored, dict) else None
+
+
+def _objects(stored: JsonValue) -> list[dict[str, Any]] | None:
+    if not isinstance(stored, list):
+        return None
+    return [each for each in stored if isinstance(each, dict)]
 
 
 class _Rule(BaseModel):
@@ -147,14 +171,21 @@ RuleFields = Annotated[
 
 
 def rule_from_wire(rule: RuleFields) -> ToolRule:
-    """A rule as the core takes it.
+    """A rule as the core takes it; arguments for children are its `args`, by child.
 
     Raises:
-        NotSupported: it gives arguments to a child in advance.
+        InvalidRequest: it gives arguments to a tool that is not among its children.
     """
-    if isinstance(rule, ConstrainChildTools) and any(c.args for c in rule.child_arg_nodes or ()):
-        raise NotSupported("tool_rules: arguments given in advance to children are not served yet")
     given = rule.model_dump(exclude={"child_arg_nodes"})
+    if isinstance(rule, ConstrainChildTools) and rule.child_arg_nodes is not None:
+        for node in rule.child_arg_nodes:
+            if node.name not in rule.children:
+                raise InvalidRequest(
+                    f"tool_rules: child_arg_nodes names {node.name!r}, which is not among the "
+                    f"children of {rule.tool_name!r}",
+                    field="tool_rules",
+                )
+        given["args"] = {node.name: node.args for node in rule.child_arg_nodes}
     if "children" in given:
         given["children"] = tuple(given["children"])
     return ToolRule(**given)
@@ -171,7 +202,13 @@ def rule_to_wire(rule: ToolRule) -> JsonObject:
         case "run_first":
             wire["args"] = rule.args
         case "constrain_child_tools":
-            wire |= {"children": list(rule.children), "child_arg_nodes": None}
+            nodes: list[JsonValue] = [
+                {"name": name, "args": args} for name, args in (rule.args or {}).items()
+            ]
+            wire |= {
+                "children": list(rule.children),
+                "child_arg_nodes": None if rule.args is None else nodes,
+            }
         case "parent_last_tool":
             wire["children"] = list(rule.children)
         case "conditional":
