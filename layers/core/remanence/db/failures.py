@@ -75,7 +75,8 @@ def store_error(exc: psycopg.Error) -> StoreError:
     """What the database complained about, as one of our errors, by SQLSTATE and never by text."""
     state = exc.sqlstate
     said = exc.diag.message_primary or "the connection was lost"
-    if state is None or state.startswith(("08", "53", "57P")):
+    # 40: it lost against another transaction (a deadlock), 55P03: it waited too long for a lock.
+    if state is None or state.startswith(("08", "40", "53", "57P", "55P03")):
         return StoreUnavailable(f"the database does not answer ({state or 'no state'}): {said}")
     if state in {"3F000", "42P01", "42703", "42883"}:
         return SchemaMismatch(

@@ -41,6 +41,7 @@ from remanence.db.step_rows import (
     refusal,
     run_to_row,
 )
+from remanence.db.storable import storable_json
 from remanence.errors import LeaseLost, NotFound
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class PostgresStore:
         ]
 
     def _call(self, name: str, **call: object) -> Row:
-        answer: Row = self._queries.call(name, call=json.dumps(call))
+        answer: Row = self._queries.call(name, call=storable_json(call))
         return answer
 
 

@@ -13,7 +13,7 @@ from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.plan import Plan, plan_step
 from remanence.core.tokens import anchor_from_overflow
 from remanence.engine.points import Point
-from remanence.errors import ProviderBadReply, ProviderTooLong
+from remanence.errors import ProviderBadReply, ProviderTooLong, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -120,12 +120,20 @@ def _call(
             )
         if deps.monotonic() >= look_at:
             look_at = deps.monotonic() + CANCEL_LOOK_S
-            if deps.store.is_cancelled(plan.state.org_id, plan.state.run.id):
+            if _is_cancelled(deps, plan.state):
                 raise StopAsked
     deps.reach(Point.AFTER_REPLY)
     if reply is None or not reply.parts:
         raise ProviderBadReply("the model answered with neither text nor a tool call")
     return Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)
+
+
+def _is_cancelled(deps: EngineDeps, state: State) -> bool:
+    """A look that fails says nothing: the reply is worth more, and the commit tells too."""
+    try:
+        return deps.store.is_cancelled(state.org_id, state.run.id)
+    except StoreUnavailable:
+        return False
 
 
 class _Place:

@@ -27,6 +27,8 @@ class EngineDeps:
         monotonic_ns: nanoseconds, for durations.
         sleep: seconds; used only while waiting for a busy conversation.
         step_limit_s: what one step may take.
+        lease_margin_s: how much longer a lease is: a commit that waits for a lock, a lost answer
+            and its repetition.
         busy_wait_s: how long a caller waits for a busy conversation.
         custom_tools: runs custom tools; None: this server runs none.
         reach: called at each named point of the main path; fault tests die there.
@@ -44,6 +46,7 @@ class EngineDeps:
     monotonic_ns: Callable[[], int]
     sleep: Callable[[float], None]
     step_limit_s: float = 120.0
+    lease_margin_s: float = 10.0
     busy_wait_s: float = 10.0
     custom_tools: CustomTools | None = None
     reach: Callable[[Point], None] = pass_by
@@ -51,8 +54,4 @@ class EngineDeps:
     @property
     def lease_ms(self) -> int:
         """A lease outlives the step it covers by what a commit may need."""
-        return int((self.step_limit_s + LEASE_MARGIN_S) * 1000)
-
-
-# A commit that waits for a lock, a lost answer and its repetition.
-LEASE_MARGIN_S = 10.0
+        return int((self.step_limit_s + self.lease_margin_s) * 1000)

@@ -14,7 +14,6 @@ from remanence.core.events import RunEnded, RunError, RunHandedOver, RunStarted
 from remanence.core.types import StopReason
 from remanence.engine.ask import Terms
 from remanence.engine.compact import compact_now
-from remanence.engine.deps import LEASE_MARGIN_S
 from remanence.engine.follow import POLL_S, follow
 from remanence.engine.points import Point
 from remanence.engine.step import Progress, take_step
@@ -154,7 +153,7 @@ class Engine:
         left_s = self._deps.step_limit_s
         if deadline is not None:
             left_s = min(left_s, max(0.0, deadline - self._deps.monotonic()))
-        return int((left_s + LEASE_MARGIN_S) * 1000)
+        return int((left_s + self._deps.lease_margin_s) * 1000)
 
     def enqueue(self, org_id: OrgId, order: RunOrder) -> Known:
         """Store a run for the background, behind what runs, and ring for it.

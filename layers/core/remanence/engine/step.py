@@ -37,6 +37,7 @@ from remanence.errors import (
     ProviderBadReply,
     ProviderQuota,
     StoreError,
+    StoreUnavailable,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ CONFLICT_TRIES = 50
 # How often a step may be begun without ever being committed: whatever kills its workers (memory,
 # time) would kill the next one too, and a run that cannot end must not block its conversation.
 MAX_CLAIMS = 5
+# How long a commit waits before it is tried again, in seconds: a connection that was cut is there
+# again at once, a server that restarts within seconds.
+FIRST_PAUSE_S = 0.1
+LAST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ def take_step(deps: EngineDeps, state: State, terms: Terms) -> Generator[Event, 
         outcome = _failed_by(error, state, ids, deps)
     except Exception as error:  # a fault of ours must not leave the run hanging for ever
         log.exception("step %s of run %s failed", ids.step_id, state.run.id)
-        outcome = _failed_by(AppError(f"internal error ({type(error).__name__})"), state, ids, deps)
+        outcome = _failed_by(_internal(error), state, ids, deps)
     else:
         return (yield from _settle(deps, taken, ids, terms))
     return (yield from _commit(deps, state, outcome, terms))
@@ -200,9 +205,15 @@ def _settle(
     """Apply and commit; again on fresh blocks while others were faster."""
     plan = taken.plan
     for _ in range(CONFLICT_TRIES):
-        outcome = taken.apply(plan)
+        outcome = _applied(deps, taken, plan, ids)
         goes_on = terms.go_on()
-        committed = _write(deps, plan.state, outcome, goes_on=goes_on)
+        try:
+            committed = _write(deps, plan.state, outcome, terms, goes_on=goes_on)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:  # refused for what it holds: taken again it would be again
+            refused = _failed_by(error, plan.state, ids, deps)
+            return (yield from _commit(deps, plan.state, refused, terms))
         match committed:
             case Committed():
                 return (yield from _stored(plan.state, outcome, committed, goes_on=goes_on))
@@ -218,33 +229,58 @@ def _settle(
     return (yield from _commit(deps, plan.state, outcome, terms))
 
 
+def _applied(deps: EngineDeps, taken: _Taken, plan: Plan, ids: StepIds) -> Outcome:
+    """What a step comes to; a fault of ours in it fails the run now, not after five tries."""
+    try:
+        return taken.apply(plan)
+    except Exception as error:
+        log.exception("the reply of step %s could not be applied", ids.step_id)
+        return _failed_by(_internal(error), plan.state, ids, deps)
+
+
 def _commit(
     deps: EngineDeps, state: State, outcome: Outcome, terms: Terms
 ) -> Generator[Event, None, Progress]:
     """Commit an outcome that edits no blocks and ends the run."""
     goes_on = terms.go_on()
-    committed = _write(deps, state, outcome, goes_on=goes_on)
+    committed = _write(deps, state, outcome, terms, goes_on=goes_on)
     if isinstance(committed, Cancelled):
         # A step that failed while it was being cancelled: it is cancelled.
         outcome = _cancelled(state, outcome.ids, outcome.started_at)
-        committed = _write(deps, state, outcome, goes_on=goes_on)
+        committed = _write(deps, state, outcome, terms, goes_on=goes_on)
     if not isinstance(committed, Committed):
         raise LeaseLost(state.conversation.id, state.run.id)
     return (yield from _stored(state, outcome, committed, goes_on=goes_on))
 
 
 def _write(
-    deps: EngineDeps, state: State, outcome: Outcome, *, goes_on: bool
+    deps: EngineDeps, state: State, outcome: Outcome, terms: Terms, *, goes_on: bool
 ) -> Committed | BlocksMoved | Cancelled:
+    """Commit, and again while the database is away: a reply in hand is paid for.
+
+    Raises:
+        StoreUnavailable: until the step's time was over; the lease runs out a little later.
+    """
     deps.reach(Point.BEFORE_COMMIT)
-    committed = deps.store.commit_step(
+    commit = partial(
+        deps.store.commit_step,
         state,
         outcome,
         lease_ms=deps.lease_ms if goes_on else 0,
         new_archive_id=deps.new_id("archive"),
     )
-    deps.reach(Point.AFTER_COMMIT)
-    return committed
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            committed = commit()
+        except StoreUnavailable:
+            if deps.monotonic() + pause >= terms.deadline:
+                raise
+            deps.sleep(pause)
+            pause = min(pause * 2, LAST_PAUSE_S)
+        else:
+            deps.reach(Point.AFTER_COMMIT)
+            return committed
 
 
 def _stored(
@@ -288,6 +324,10 @@ def _poisoned(state: State, ids: StepIds, now: datetime) -> Outcome:
     return failed(state, None, ids=ids, now=now, stop_reason=StopReason.ERROR, error=error)
 
 
+def _internal(error: Exception) -> AppError:
+    return AppError(f"internal error ({type(error).__name__})")
+
+
 def _failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) -> Outcome:
     match error:
         case ContextOverflow():
@@ -296,6 +336,8 @@ def _failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) ->
             reason = StopReason.INSUFFICIENT_CREDITS
         case ProviderBadReply():
             reason = StopReason.INVALID_LLM_RESPONSE
+        case StoreError():
+            reason = StopReason.ERROR
         case _ if error.code == AppError.code:
             reason = StopReason.ERROR
         case _:

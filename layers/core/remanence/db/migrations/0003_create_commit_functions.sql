@@ -327,7 +327,8 @@ begin
     if not found then
         return jsonb_build_object('outcome', 'moved');
     end if;
-    if conv.lease_until > clock_timestamp() then
+    -- also after the lease has run out: its worker may be late, and still commit what it planned
+    if conv.lease_token is not null then
         return jsonb_build_object('outcome', 'busy');
     end if;
     if not remanence.move_window_v1(conv, null, p -> 'eviction') then
@@ -424,7 +425,7 @@ as $$
      join remanence.agents as agent on agent.id = conv.agent_id
      where conv.window_tokens > 0
         and conv.window_tokens > agent.context_window_limit * p_share
-        and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
+        and conv.lease_token is null
      order by conv.window_tokens::real / agent.context_window_limit desc
      limit p_limit)
 $$;
