@@ -474,8 +474,11 @@ begin
         window_from_seq = window_from,
         last_message_at = case when added > 0 then clock_timestamp() else last_message_at end
     where id = p_conv.id;
-    return jsonb_build_object(
-        'outcome', 'ok', 'state', remanence.step_state_v1(p_conv.id, p_run.id));
+    -- A step that was begun more than five times is only given up (MAX_CLAIMS of engine/step.py),
+    -- and what kills its workers may be the size of what they load.
+    return jsonb_build_object('outcome', 'ok', 'state',
+        remanence.step_state_v1(p_conv.id, p_run.id)
+        || case when p_conv.claims >= 5 then jsonb '{"window": []}' else jsonb '{}' end);
 end
 $$;
 
@@ -533,7 +536,8 @@ begin
     if not found then
         return jsonb_build_object('outcome', 'moved');
     end if;
-    if conv.lease_until > clock_timestamp() then
+    -- also after the lease has run out: its worker may be late, and still commit what it planned
+    if conv.lease_token is not null then
         return jsonb_build_object('outcome', 'busy');
     end if;
     if not remanence.move_window_v1(conv, null, p -> 'eviction') then
@@ -1541,7 +1545,7 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
      join remanence.agents as agent on agent.id = conv.agent_id
      where conv.window_tokens > 0
         and conv.window_tokens > agent.context_window_limit * p_share
-        and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
+        and conv.lease_token is null
      order by conv.window_tokens::real / agent.context_window_limit desc
      limit p_limit)
 $$;

@@ -7,6 +7,7 @@ what a model or a tool has said is mended here, for it is paid for.
 from __future__ import annotations
 
 import json
+from typing import cast
 
 
 def storable_json(value: object) -> str:
@@ -29,13 +30,12 @@ def _is_unicode(text: str) -> bool:
 
 
 def _storable(value: object) -> object:
-    match value:
-        case str():
-            whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-            return whole.replace("\0", "")
-        case dict():
-            return {key: _storable(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_storable(item) for item in value]
-        case _:
-            return value
+    if isinstance(value, str):
+        whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole.replace("\0", "")
+    if isinstance(value, dict):
+        entries = cast("dict[str, object]", value)
+        return {key: _storable(item) for key, item in entries.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in cast("list[object]", value)]
+    return value

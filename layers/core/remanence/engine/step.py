@@ -211,8 +211,8 @@ def _settle(
             committed = _write(deps, plan.state, outcome, terms, goes_on=goes_on)
         except StoreUnavailable:
             raise
-        except StoreError as error:  # refused for what it holds: taken again it would be again
-            refused = _failed_by(error, plan.state, ids, deps)
+        except StoreError as exc:  # refused for what it holds: taken again it would be again
+            refused = _failed_by(exc, plan.state, ids, deps)
             return (yield from _commit(deps, plan.state, refused, terms))
         match committed:
             case Committed():
