@@ -28,6 +28,7 @@ NEVER = {"numpy", "requests", "pandas", "remanence.cli", "remanence.local"}
         ("chat", PROVIDER_SDKS | AWS_CLIENTS | {"mangum", "remanence.demo"}),
         ("step", PROVIDER_SDKS | WEB | AWS_CLIENTS),
         ("compact", PROVIDER_SDKS | WEB | AWS_CLIENTS),
+        ("tool", PROVIDER_SDKS | WEB | AWS_CLIENTS),
         ("migrate", PROVIDER_SDKS | WEB | AWS_CLIENTS),
     ],
 )

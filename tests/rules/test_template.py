@@ -115,6 +115,23 @@ def test_step_function_outlasts_one_step() -> None:
     assert step["Timeout"] > Settings().step_limit_s
 
 
+def test_tool_function_has_nothing_to_give_away() -> None:
+    tool = of_type("AWS::Lambda::Function")["ToolFunction"]
+    role = of_type("AWS::IAM::Role")["ToolRole"]
+    actions = {
+        action
+        for inline in role["Policies"]
+        for statement in inline["PolicyDocument"]["Statement"]
+        for action in _as_list(statement["Action"])
+    }
+
+    assert tool["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
+    assert tool["Environment"]["Variables"]["REMANENCE_PG_URI_PARAMETER"] == ""
+    assert not any("KEY" in name for name in tool["Environment"]["Variables"])
+    assert role["ManagedPolicyArns"] == [{"Ref": "TracePolicy"}]
+    assert actions == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
 def test_routes_that_run_an_agent_stream_for_up_to_fifteen_minutes() -> None:
     chat = {route: call for route, call in integrations().items() if "Chat" in str(call["uri"])}
 

@@ -20,7 +20,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
-FUNCTIONS = ("api", "chat", "step", "compact", "migrate")
+FUNCTIONS = ("api", "chat", "step", "compact", "tool", "migrate")
 
 
 class BundleUnavailable(Exception):

@@ -14,7 +14,7 @@ import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from remanence.engine.ports import Dispatcher
     from remanence.llm.models import InProcessModel
     from remanence.llm.vendors import Provider
+    from remanence.sandbox.local import LocalSandbox
 
 # How often a server without a schedule of its own sweeps, in seconds.
 TICK_S = 15.0
@@ -340,10 +341,20 @@ def lambda_sweep() -> Callable[..., SweepReport]:
 
 
 def lambda_tool() -> Callable[[dict[str, Any]], JsonObject]:
-    """Runs a custom tool inside of the ToolFunction; reads no settings, opens nothing."""
+    """Runs a custom tool inside of the ToolFunction, which has neither secrets nor a database."""
     from remanence.sandbox.serve import serve_run  # noqa: PLC0415
 
-    return serve_run
+    return partial(serve_run, _tool_sandbox())
+
+
+@cache
+def _tool_sandbox() -> LocalSandbox:
+    from remanence.sandbox.local import LocalSandbox, ToolLimits  # noqa: PLC0415
+
+    # The caller says how long; the function's own time limit is above that.
+    limits = ToolLimits(seconds=300.0, at_once=1)
+    network = Settings.from_env(os.environ).tool_network
+    return LocalSandbox(limits=limits, network=bool(network))
 
 
 def lambda_migrate() -> list[str]:

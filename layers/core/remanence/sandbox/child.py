@@ -37,11 +37,11 @@ def main() -> None:
     sys.argv[:] = [FILE]
     shields = raise_shields(call["shields"], os.getcwd())
     answer = perform(call["source_code"], call["name"], call["arguments"], call["most_chars"])
-    text = json.dumps(answer | {"shields": shields})
+    text = json.dumps(answer | {"shields": shields}, ensure_ascii=False)
     sys.stdout.flush()
     sys.stderr.flush()
     with os.fdopen(answer_fd, "wb") as out:
-        out.write(text.encode())
+        out.write(text.encode(errors="replace"))  # lone surrogates have no encoding
     os._exit(0)  # neither threads nor exit handlers of the tool delay the answer
 
 

@@ -40,6 +40,8 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from remanence.sandbox.child import main; main()"
 )
 _PR_SET_DUMPABLE = 4
+# The longest return, each of its characters spelled \u0000.
+_LARGEST_ANSWER = 6 * MOST_RETURN_CHARS + 10_000
 # Where user ids of tools are taken from, when started by root: ids that systems do not give out.
 _FIRST_USER, _USERS = 1_900_000_000, 100_000_000
 
@@ -116,6 +118,7 @@ class LocalSandbox:
             "arguments": run.arguments,
             "most_chars": MOST_RETURN_CHARS,
             "shields": {
+                "parent": os.getpid(),
                 "cpu_s": int(seconds) + 1,
                 "memory_bytes": limits.memory_bytes,
                 "file_bytes": limits.file_bytes,
@@ -139,7 +142,7 @@ class LocalSandbox:
         if exit_code is None:
             ran = _error(run, f"it was stopped after {seconds:.0f} s, its time limit")
             return replace(ran, stdout=stdout, stderr=stderr)
-        said = _text_of(answer, 4 * MOST_RETURN_CHARS)
+        said = _text_of(answer, _LARGEST_ANSWER)
         if exit_code != 0 or not said:
             log.info("tool %s ended with %s", run.tool.id, exit_code)
             return replace(_error(run, _ending(exit_code)), stdout=stdout, stderr=stderr)
@@ -162,8 +165,7 @@ class LocalSandbox:
 
 def _command(answer_fd: int) -> list[str]:
     """Isolated (-I), without site packages (-S), and leaving no compiled files (-B)."""
-    ours = str(Path(remanence.__file__).parents[1])
-    return [sys.executable, "-I", "-S", "-B", "-c", _START, ours, str(answer_fd)]
+    return [sys.executable, "-I", "-S", "-B", "-c", _START, _ours(), str(answer_fd)]
 
 
 def _environment(run: ToolRun, folder: str) -> dict[str, str]:
@@ -203,8 +205,12 @@ def _close_our_memory() -> None:
 
 
 def _packages() -> set[str]:
-    """Where installed packages are, for tools with requirements."""
-    return {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    """Where installed packages are, for tools with requirements (in a layer: beside ours)."""
+    return {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), _ours()}
+
+
+def _ours() -> str:
+    return str(Path(remanence.__file__).parents[1])
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:

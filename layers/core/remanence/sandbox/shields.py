@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from remanence.sandbox import landlock, seccomp
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _NETWORK_EVENTS = frozenset(
@@ -60,7 +62,8 @@ def raise_shields(wanted: Mapping[str, Any], folder: str) -> list[str]:
     """Give up what a tool does not need.
 
     Args:
-        wanted: cpu_s, memory_bytes, file_bytes, open_files, threads; `network` (bool);
+        wanted: `parent`, the process that waits for it; cpu_s, memory_bytes, file_bytes,
+            open_files, threads; `network` (bool);
             `user`, a user id to become when started by root, or None; `paths`, where packages
             are.
         folder: the tool's own; all it may write.
@@ -73,6 +76,8 @@ def raise_shields(wanted: Mapping[str, Any], folder: str) -> list[str]:
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0 and _leave_root(libc, wanted["user"]):
         held.append("user")
+    if sys.platform == "linux":
+        _end_with(libc, wanted["parent"])
     if sys.platform == "linux" and libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         network = bool(wanted["network"])
         if landlock.enclose(libc, folder, paths=wanted["paths"], network=network):
@@ -110,6 +115,13 @@ def _leave_root(libc: ctypes.CDLL, user: int | None) -> bool:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     return bool(libc.capset(header, nothing) == 0)
+
+
+def _end_with(libc: ctypes.CDLL, parent: int) -> None:
+    """End when the process that waits for the answer ends: nobody else would stop it."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _auditor(*, network: bool, native: bool) -> Callable[[str, tuple[Any, ...]], None]:
