@@ -22,6 +22,7 @@ AppError
 │  └─ ProviderBadReply       502   unparsable, empty or cut off
 ├─ StoreError                503
 │  ├─ StoreUnavailable       503   no connection
+│  ├─ StoreRefused           500   what was to be written is refused
 │  ├─ SchemaMismatch         500   found and expected migration
 │  └─ DatabaseUnfit          -     at start: too old, no pgvector, no right, wrong kind of URI
 ├─ NotSupported              501   a part of the protocol that is not served (a retry will not help)
@@ -236,6 +237,14 @@ class StoreUnavailable(StoreError):
     """The database cannot be reached."""
 
     code = "store_unavailable"
+
+
+class StoreRefused(StoreError):
+    """The database refuses what was to be written: the same again would be refused again."""
+
+    code = "store_refused"
+    http_status = 500
+    retryable = False
 
 
 class SchemaMismatch(StoreError):

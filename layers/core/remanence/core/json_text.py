@@ -11,6 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from remanence.core.clean import clean_text
+
 if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject, JsonValue
 
@@ -137,27 +139,19 @@ _decoder = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
 
 
 def _clean_object(value: JsonObject) -> JsonObject:
-    return {_clean_text(key): _clean(member) for key, member in value.items()}
+    return {clean_text(key): _clean(member) for key, member in value.items()}
 
 
 def _clean(value: JsonValue) -> JsonValue:
     match value:
         case str():
-            return _clean_text(value)
+            return clean_text(value)
         case dict():
             return _clean_object(value)
         case list():
             return [_clean(item) for item in value]
         case _:
             return value
-
-
-def _clean_text(text: str) -> str:
-    if text.isascii():
-        return text.replace("\0", "")
-    # Joins surrogate pairs that were escaped one by one, and replaces lone halves.
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\0", "")
 
 
 def _kind(value: JsonValue) -> str:

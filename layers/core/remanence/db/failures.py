@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from remanence.errors import SchemaMismatch, StoreError, StoreUnavailable
+from remanence.errors import SchemaMismatch, StoreError, StoreRefused, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -83,6 +83,8 @@ def store_error(exc: psycopg.Error) -> StoreError:
             f"the database does not hold the schema this version needs ({state}: {said}); "
             "run `remanence migrate`"
         )
+    if state.startswith(("22", "23")):  # data it cannot store, a rule it would break
+        return StoreRefused(f"the database refuses what was to be written ({state}): {said}")
     return StoreError(f"the database refused ({state}): {said}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from remanence.core.clean import DeltaCleaner, clean_reply
 from remanence.core.events import Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.plan import Plan, plan_step
@@ -30,7 +31,7 @@ OVERFLOW_TRIES = 3
 SHRINK = 0.7
 # How often a step that streams looks whether its run was cancelled, in seconds: a model call that
 # is shorter costs no round trip for it.
-CANCEL_LOOK_S = 1.0
+CANCEL_LOOK_S = 2.0
 
 
 class StopAsked(Exception):
@@ -101,7 +102,7 @@ def _call(
     began = deps.monotonic_ns()
     ttft_ns: int | None = None
     reply: Reply | None = None
-    place = _Place()
+    place, cleaner = _Place(), DeltaCleaner()
     look_at = deps.monotonic() + CANCEL_LOOK_S
     deps.reach(Point.BEFORE_MODEL)
     # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
@@ -110,13 +111,13 @@ def _call(
             ttft_ns = deps.monotonic_ns() - began
             deps.reach(Point.IN_REPLY)
         if isinstance(item, Reply):
-            reply = item
+            reply = clean_reply(item)
         elif terms.stream:
             yield Streamed(
                 step_id=ids.step_id,
                 message_id=ids.message_id,
                 part_index=place.of(item),
-                delta=item,
+                delta=cleaner.clean(item),
             )
         if deps.monotonic() >= look_at:
             look_at = deps.monotonic() + CANCEL_LOOK_S

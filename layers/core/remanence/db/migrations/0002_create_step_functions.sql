@@ -99,9 +99,9 @@ begin
                 'reasoning_tokens', coalesce(sum(reasoning_tokens), 0))
             from remanence.steps where run_id = p_run_id),
         'summaries', (
-            select coalesce(jsonb_agg(to_jsonb(summary) order by summary.from_seq), '[]')
-            from remanence.summaries as summary
-            where summary.conversation_id = conv.id and summary.parent_id is null),
+            select coalesce(jsonb_agg(to_jsonb(leaf) order by leaf.from_seq), '[]')
+            from remanence.summaries as leaf
+            where leaf.conversation_id = conv.id and leaf.parent_id is null),
         'window', (
             select coalesce(jsonb_agg(to_jsonb(message) - 'lexemes' order by message.seq), '[]')
             from remanence.messages as message

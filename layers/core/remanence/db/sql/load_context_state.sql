@@ -8,9 +8,10 @@ select remanence.agent_view_v1(agent.id, '{blocks,tools}') as view,
     to_jsonb(conv) as conversation,
     remanence.memory_counts_v1(agent.id, conv.window_from_seq) as counts,
     (
-        select coalesce(jsonb_agg(to_jsonb(summary) order by summary.from_seq), '[]')
-        from remanence.summaries as summary
-        where summary.conversation_id = conv.id and summary.parent_id is null
+        -- not named "summary": that is a column of conv, and would win
+        select coalesce(jsonb_agg(to_jsonb(leaf) order by leaf.from_seq), '[]')
+        from remanence.summaries as leaf
+        where leaf.conversation_id = conv.id and leaf.parent_id is null
     ) as summaries,
     (
         select coalesce(jsonb_agg(to_jsonb(msg) - 'lexemes' order by msg.seq), '[]')
