@@ -216,6 +216,28 @@ def test_compact_rings_for_runs_that_were_left_hanging(lambda_world: LambdaWorld
     assert bell["conversation_id"] in {m["MessageGroupId"] for m in lambda_world.aws.messages}
 
 
+def test_tool_runs_in_a_process_without_the_functions_environment(
+    lambda_world: LambdaWorld,
+) -> None:
+    request = {
+        "tool_call_id": "call-1",
+        "tool_id": "tool-1",
+        "org_id": "org-1",
+        "agent_id": "agent-1",
+        "name": "look",
+        "source_code": "import os\n"
+        "def look(key):\n    return [os.environ.get(key), os.listdir()]\n",
+        "arguments": {"key": "AWS_SECRET_ACCESS_KEY"},
+        "requirements": False,
+        "timeout_s": 10.0,
+    }
+
+    with lambda_world.function("tool") as tool:
+        answer = tool.invoke(request)
+
+    assert answer == {"status": "success", "text": "[null, []]", "stdout": [], "stderr": []}
+
+
 def test_migrate_by_hand_brings_an_empty_database_to_this_version(
     lambda_world: LambdaWorld, empty_database: Database
 ) -> None:
