@@ -207,6 +207,42 @@ CREATE FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) RET
     where agent.id = p_agent_id
 $$;
 
+CREATE FUNCTION remanence.agents_import_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    item jsonb;
+    answer jsonb;
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    for item in select value from jsonb_array_elements(p -> 'tools') loop
+        -- one of that name stays unless it is to be replaced; a built-in one always does
+        if (p ->> 'override_existing_tools')::boolean or not exists (
+            select from remanence.tools as tool where tool.name = item ->> 'name')
+        then
+            perform remanence.tool_upsert_v1(
+                jsonb_build_object('org_id', p -> 'org_id', 'tool', item));
+        end if;
+    end loop;
+    for item in select value from jsonb_array_elements(p -> 'agents') loop
+        answer := remanence.agent_create_v1(
+            item || jsonb_build_object('org_id', p -> 'org_id', 'messages', '[]'::jsonb));
+        if answer ->> 'outcome' <> 'ok' then
+            perform remanence.refuse_v1(answer);
+        end if;
+        perform remanence.write_history_v1(item);
+    end loop;
+    return jsonb_build_object('outcome', 'ok', 'agent_ids', (
+        select coalesce(jsonb_agg(made -> 'agent' -> 'id'), '[]')
+        from jsonb_array_elements(p -> 'agents') as made));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
 CREATE FUNCTION remanence.any_key_v1(p_lexemes text[]) RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -760,7 +796,7 @@ CREATE FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) RETURNS b
     AS $$
     select exists (
         select from unnest(p_phrases) as wanted (phrase)
-        where strpos(remanence.fold(p_text), remanence.fold(wanted.phrase)) > 0)
+        where strpos(lower(p_text), wanted.phrase) > 0)
 $$;
 
 CREATE FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) RETURNS void
@@ -1042,6 +1078,7 @@ $$;
 
 CREATE FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) RETURNS TABLE(place integer, relevance double precision)
     LANGUAGE sql STABLE ROWS 500 PARALLEL SAFE
+    SET enable_nestloop TO 'off'
     AS $$
     with hits as materialized (
         select hit.place, hit.term, scope.typical / (p_words[hit.place] + 30) as share,
@@ -1409,6 +1446,11 @@ begin
     then
         return jsonb_build_object('outcome', 'lost');
     end if;
+    if jsonb_typeof(p -> 'eviction') = 'object'
+        and conv.window_from_seq <> (p -> 'eviction' ->> 'base_window_from_seq')::bigint
+    then  -- the sweep compacted while this worker slept past its lease
+        return jsonb_build_object('outcome', 'lost');
+    end if;
     if step ->> 'status' <> 'cancelled' and exists (
         select from remanence.runs where id = p ->> 'run_id' and cancel_requested)
     then
@@ -1517,9 +1559,9 @@ begin
                 'reasoning_tokens', coalesce(sum(reasoning_tokens), 0))
             from remanence.steps where run_id = p_run_id),
         'summaries', (
-            select coalesce(jsonb_agg(to_jsonb(summary) order by summary.from_seq), '[]')
-            from remanence.summaries as summary
-            where summary.conversation_id = conv.id and summary.parent_id is null),
+            select coalesce(jsonb_agg(to_jsonb(leaf) order by leaf.from_seq), '[]')
+            from remanence.summaries as leaf
+            where leaf.conversation_id = conv.id and leaf.parent_id is null),
         'window', (
             select coalesce(jsonb_agg(to_jsonb(message) - 'lexemes' order by message.seq), '[]')
             from remanence.messages as message
@@ -1838,6 +1880,19 @@ begin
         return false;
     end if;
 
+    -- a shared block is renamed for all agents that have it: each must have the label free
+    if exists (
+        select from jsonb_array_elements(p_blocks -> 'edited') as edit
+        join remanence.agents_blocks as renamed
+            on renamed.block_id = edit ->> 'id' and renamed.label <> edit ->> 'label'
+            and renamed.agent_id <> p_agent_id
+        join remanence.agents_blocks as taken
+            on taken.agent_id = renamed.agent_id and taken.label = edit ->> 'label')
+    then
+        raise unique_violation using message =
+            'another agent that shares the renamed block has a block with that label';
+    end if;
+
     -- labels may change hands within a step: they are compared when all have moved
     set constraints remanence.agents_blocks_label_unique deferred;
     delete from remanence.agents_blocks
@@ -1868,6 +1923,43 @@ begin
     from jsonb_array_elements(p_blocks -> 'edited' || (p_blocks -> 'created')) as change;
     set constraints remanence.agents_blocks_label_unique immediate;
     return true;
+end
+$$;
+
+CREATE FUNCTION remanence.write_history_v1(p_item jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+begin
+    select * into strict conv from remanence.conversations
+    where agent_id = p_item -> 'agent' ->> 'id' and is_default for update;
+    if conv.next_seq > 1 then
+        return;
+    end if;
+    insert into remanence.messages (
+        conversation_id, seq, id, org_id, agent_id, role, parts, name, otid, sender_id, tokens,
+        created_at)
+    select conv.id, place, item ->> 'id', conv.org_id, conv.agent_id, item ->> 'role',
+        item -> 'parts', item ->> 'name', item ->> 'otid', item ->> 'sender_id',
+        (item ->> 'tokens')::integer, (item ->> 'created_at')::timestamptz
+    from jsonb_array_elements(p_item -> 'history') with ordinality as items (item, place);
+    insert into remanence.summaries (
+        id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model)
+    select item ->> 'id', conv.org_id, conv.agent_id, conv.id, 0, (item ->> 'from_seq')::bigint,
+        (item ->> 'to_seq')::bigint, item ->> 'text', (item ->> 'tokens')::integer, item ->> 'model'
+    from jsonb_array_elements(p_item -> 'summaries') as item;
+    update remanence.conversations
+    set next_seq = jsonb_array_length(p_item -> 'history') + 1,
+        window_from_seq = (p_item ->> 'window_from_seq')::bigint,
+        window_tokens = coalesce((
+            select sum(message.tokens) from remanence.messages as message
+            where message.conversation_id = conv.id
+                and message.seq >= (p_item ->> 'window_from_seq')::bigint), 0),
+        last_message_at = (
+            select max(message.created_at) from remanence.messages as message
+            where message.conversation_id = conv.id)
+    where id = conv.id;
 end
 $$;
 
@@ -2311,6 +2403,9 @@ GRANT ALL ON FUNCTION remanence.agent_update_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.agents_import_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agents_import_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.any_key_v1(p_lexemes text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.any_key_v1(p_lexemes text[]) TO remanence_app;
 
@@ -2487,6 +2582,9 @@ GRANT ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) TO reman
 
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_blocks TO remanence_app;
 

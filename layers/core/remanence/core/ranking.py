@@ -39,6 +39,11 @@ _OF_ASSISTANT = re.compile(
     r"|你教我|(?:あなた|君)(?:が|は)(?:勧め|言|教え|提案)"
     r"|\bhast du (?:gesagt|empfohlen|vorgeschlagen|erwähnt)|\bты (?:советовал|говорил|предлагал)"
 )
+# ... who wants a summary asks for what both said ...
+_OF_BOTH = re.compile(
+    r"\bsummar(?:y|i[sz]e\w*)\b|\brecap\b|\boverview\b|总结|概括|回顾|まとめ|要約|요약"
+    r"|zusammenfass|обобщ|подытож|ملخص|\brésum|\bresum(?:e|en|ir)\b|สรุป"
+)
 # ... and whoever says "my" asks for what they told.
 _OF_USER = re.compile(
     r"\b(?:i|my|me|mine|i'm|i've|i'd|we|our|ours|us|ich|mein\w*|mir|mich|wir|unser\w*|мой|моя|мое"
@@ -50,8 +55,9 @@ _OF_USER = re.compile(
 class Question:
     """A question as search takes it.
 
-    `related` are other words for its words; `phrases` count extra where they stand word by word;
-    `speaker` is who probably said the answer (None: no telling); `spans` are the times it names.
+    `related` are other words for its words; `phrases`, in lower case, count extra where they stand
+    word by word; `speaker` is who probably said the answer (None: no telling); `spans` are the
+    times it names.
     """
 
     text: str
@@ -72,7 +78,7 @@ def understand(query: str, now: datetime) -> Question:
     return Question(
         text=text,
         related=related_words(text),
-        phrases=_phrases(text),
+        phrases=_phrases(text.lower()),
         speaker=_speaker(text.lower()),
         spans=find_spans(text, now),
     )
@@ -86,13 +92,15 @@ def clean(text: str) -> str:
 def _phrases(text: str) -> tuple[str, ...]:
     """What stands in quotation marks; else the whole question, when it may be a quotation."""
     quoted = ["".join(found).strip() for found in _QUOTED.findall(text)]
-    whole = text.strip()
+    whole = text.strip(" \t\r\n?!.。？！")
     if not quoted and 3 <= len(whole) <= MAX_PHRASE_CHARS:
         quoted = [whole]
     return tuple(dict.fromkeys(phrase for phrase in quoted if phrase))[:MAX_PHRASES]
 
 
 def _speaker(text: str) -> Literal["user", "assistant"] | None:
+    if _OF_BOTH.search(text):
+        return None
     if _OF_ASSISTANT.search(text):
         return "assistant"
     return "user" if _OF_USER.search(text) else None
