@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from remanence.db.agent_import import Imports
 from remanence.db.archives import Archives
 from remanence.db.catalog_agents import Agents
 from remanence.db.catalog_blocks import Blocks
@@ -51,6 +52,11 @@ class Catalog:
     def archives(self) -> Archives:
         """Archives, of one agent or shared."""
         return Archives(self.queries)
+
+    @property
+    def imports(self) -> Imports:
+        """Agents that were made elsewhere."""
+        return Imports(self.queries)
 
     def list_tags(self, org_id: OrgId, page: Page, query_text: str | None) -> list[str]:
         """The tags in use on agents and blocks; the cursors of `page` are tags."""

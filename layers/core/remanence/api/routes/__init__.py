@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from remanence.api.routes import (
     agent_blocks,
+    agent_files,
     agent_tools,
     agents,
     all_messages,
@@ -27,6 +28,7 @@ from remanence.api.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    agent_files.router,
     agents.router,
     agent_blocks.router,
     agent_tools.router,

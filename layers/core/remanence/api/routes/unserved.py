@@ -37,10 +37,6 @@ EMPTY_LISTS: dict[str, JsonValue] = {
 
 # What is not served -> method and path of its operations.
 NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
-    "agent files": (
-        ("GET", f"{_AGENT}/export"),
-        ("POST", "/v1/agents/import"),
-    ),
     "client-side access tokens": (
         ("POST", "/v1/client-side-access-tokens"),
         ("DELETE", "/v1/client-side-access-tokens/{token}"),
