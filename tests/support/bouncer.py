@@ -54,13 +54,20 @@ class Bouncer:
     @classmethod
     @contextmanager
     def started(
-        cls, program: str, pg: EmbeddedPostgres, *, mode: str = "transaction", pool_size: int = 2
+        cls,
+        program: str,
+        pg: EmbeddedPostgres,
+        *,
+        mode: str = "transaction",
+        pool_size: int = 2,
+        port: int = 0,
     ) -> Generator[Bouncer]:
-        """Run a pooler for all databases of `pg` until the block ends."""
+        """Run a pooler for all databases of `pg` until the block ends; 0 is any free port."""
         folder = Path(tempfile.mkdtemp(prefix="remanence-bouncer-"))
         identity = identity_for(folder)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             port = probe.getsockname()[1]
         _write_config(folder, pg, port=port, mode=mode, pool_size=pool_size)
         for path in (folder, *folder.iterdir()):

@@ -52,6 +52,18 @@ class Play:
     share: float = 1e9
 
 
+class Postman:
+    """Delivers the bells of workers: each once, in order. Others lose, double or delay them."""
+
+    def take(self, bells: deque[str]) -> list[str]:
+        """Some bells out of the queue, to be heard now."""
+        return [bells.popleft()]
+
+    def rest(self) -> list[str]:
+        """What is heard when everything has come to rest."""
+        return []
+
+
 def last_places(reached: Sequence[tuple[Place, str]]) -> list[tuple[Place, str]]:
     """Of what a play has reached, where each point is passed for the last time."""
     last = {point: place for place, point in reached}
@@ -76,9 +88,11 @@ class Bench:
         self.admin = psycopg.connect(admin_uri, autocommit=True, row_factory=dict_row)
         self._templates: dict[str, str] = {}
         self.workers = [Worker(worker_uri, skew_s=skew_s) for skew_s in (30.0, -30.0)]
+        self.postman = Postman()
         self.on_stage = Cast([], [])
         self.jobs: list[Job] = []
         self.bells: deque[str] = deque()
+        self.swept: deque[str] = deque()
         self.struck_job = -1
         self.die_at = 0
         self.how = "kill"
@@ -150,19 +164,34 @@ class Bench:
         """Answer bells, and sweep when none is left, until a sweep rings no more."""
         for _ in range(MOST_BELLS):
             if self.bells:
-                self.work({"do": "advance", "conversation_id": self.bells.popleft()})
-                continue
-            self.time_passes()
-            if not self.sweep(play):
-                return
-        raise AssertionError("the bells never end")
+                for conversation_id in self.postman.take(self.bells):
+                    self.advance(conversation_id)
+            elif self.swept:
+                self.advance(self.swept.popleft())
+            else:
+                self.time_passes()
+                if not self.sweep(play):
+                    break
+        else:
+            raise AssertionError("the bells never end")
+        for conversation_id in self.postman.rest():
+            self.advance(conversation_id)
+
+    def advance(self, conversation_id: str) -> None:
+        self.work({"do": "advance", "conversation_id": conversation_id})
 
     def sweep(self, play: Play) -> bool:
-        """Whether a sweep found anything to do (or died on the way)."""
+        """Whether a sweep found anything to do. What it rings for is heard."""
         due = self.workers[0].world.deps.store.list_due(
             limit=1, hanging_after_ms=HANGING_AFTER_MS, share=play.share
         )
-        return bool(due) and (self.work({"do": "sweep", "share": play.share}) or bool(self.bells))
+        if not due:
+            return False
+        heard = len(self.bells)
+        died = self.work({"do": "sweep", "share": play.share})
+        while len(self.bells) > heard:
+            self.swept.append(self.bells.pop())
+        return died or bool(self.swept)
 
     def work(self, spec: Act) -> bool:
         """Run one worker to its end; returns whether it died on the way."""

@@ -145,6 +145,16 @@ class Worker:
         )
         self.tell(result=more)
 
+    def advance_all(self) -> None:
+        """Answer bells of a conversation, one after the other, until `patience` found it idle."""
+        idle = 0
+        while idle < self.spec.get("patience", 20):
+            more = self.world.engine.advance(
+                DEFAULT_ORG_ID, self.spec["conversation_id"], deadline=time.monotonic() + 60.0
+            )
+            idle = 0 if more else idle + 1
+            time.sleep(0 if more else 0.01)
+
     def sweep(self) -> None:
         share = self.spec.get("share", FAR)
         report = sweep(self.world.deps, share=share, deadline=time.monotonic() + 60.0)
