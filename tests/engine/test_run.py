@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from support.world import (
 
 from remanence.core.claims import RunOrder
 from remanence.core.events import RunHandedOver, RunStarted, Streamed
-from remanence.core.exchange import Approval, Reply, Text, ToolCall, Usage
+from remanence.core.exchange import Approval, Reply, Text, TextDelta, ToolCall, Usage
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.errors import (
     AgentBusy,
@@ -679,3 +680,84 @@ def test_run_without_time_for_another_step_is_handed_over_and_can_be_taken_at_on
     second = a_world(worlds, database, saying("done"))
     assert not second.engine.advance(DEFAULT_ORG_ID, first.bells.rung[0], deadline=float("inf"))
     assert history(database.admin_uri, agent_id)[-1] == ("assistant", "done")
+
+
+@pytest.mark.parametrize(
+    "bad", ["a\0b", "a\ud800b", "\ud83d\ude00 ok"], ids=["NUL", "half", "pair"]
+)
+def test_reply_with_characters_that_cannot_be_stored_is_cleaned(
+    database: Database, worlds: list[World], bad: str
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+    arguments = json.dumps({"label": "human", "new_string": bad})
+    world = a_world(worlds, database, calling("memory_insert", arguments), saying(bad))
+
+    events = world.say(agent_id, "hello", stream=True)
+
+    assert ended(events).stop_reason == "end_turn"
+    text = history(database.admin_uri, agent_id)[-1][1]
+    assert text in ("ab", "a\ufffdb", "\U0001f600 ok")
+    sent = "".join(
+        event.delta.text
+        for event in events
+        if isinstance(event, Streamed) and isinstance(event.delta, TextDelta)
+    )
+    assert sent == text
+
+
+def test_rename_that_another_agent_of_a_shared_block_forbids_fails_the_run_at_once(
+    database: Database, worlds: list[World]
+) -> None:
+    with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+        shared = a_block(conn, "shared", "ours")
+        first = an_agent(database.admin_uri, tools=("memory",))
+        second = an_agent(database.admin_uri, blocks={"other": "taken"})
+        attach_block(conn, first, shared, "shared")
+        attach_block(conn, second, shared, "shared", 1)
+    rename = '{"command":"rename","old_path":"/memories/shared","new_path":"/memories/other"}'
+    world = a_world(worlds, database, calling("memory", rename), saying("next"))
+
+    events = world.say(first, "rename it")
+    after = world.say(first, "and now?")
+
+    assert ended(events).stop_reason == "error" or ended(events).error is not None
+    assert "label" in (ended(events).error.message if ended(events).error else "")
+    assert ended(after).stop_reason == "end_turn"
+
+
+def test_agent_deleted_during_its_run_says_so(database: Database, worlds: list[World]) -> None:
+    agent_id = an_agent(database.admin_uri)
+
+    def while_it_is_deleted(request: Request) -> Reply:
+        with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+            conn.execute("delete from remanence.agents where id = %s", [agent_id])
+        return saying("to nobody")
+
+    world = a_world(worlds, database, while_it_is_deleted)
+
+    error = ended(world.say(agent_id, "hello")).error
+
+    assert error is not None
+    assert error.type == "not_found"
+    assert "deleted" in error.message
+
+
+def test_words_of_the_user_stay_the_last_when_memory_was_changed_before_them(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent(database.admin_uri, blocks={"human": "Unknown."})
+    world = a_world(worlds, database, saying("hello"), saying("Ada"))
+    world.say(agent_id, "hi")
+    with psycopg.connect(database.admin_uri, autocommit=True) as conn:
+        conn.execute(
+            "update remanence.blocks set value = 'Ada', version = version + 1 where id in"
+            " (select block_id from remanence.agents_blocks where agent_id = %s)",
+            [agent_id],
+        )
+
+    world.say(agent_id, "Who am I?")
+
+    last = world.scripted.requests[1].turns[-1]
+    assert last.parts[-1] == Text(text="Who am I?")
+    assert isinstance(last.parts[0], Text)
+    assert "<value>\nAda\n</value>" in last.parts[0].text

@@ -71,7 +71,7 @@ def a_tool(name: str, properties: dict[str, Any] | None = None) -> Tool:
         id=f"tool-{name}",
         name=name,
         description="",
-        tool_type="custom",
+        tool_type="external_mcp",
         parameters={
             "type": "object",
             "properties": properties or {},

@@ -59,11 +59,12 @@ def epoch_for(state: State) -> tuple[Epoch, str]:
     return replace(old, seen=_versions(state.blocks), note_tokens=spent), note
 
 
-def after_edits(epoch: Epoch, changes: BlockChanges) -> Epoch:
+def after_edits(epoch: Epoch, changes: BlockChanges, limit_chars: int) -> Epoch:
     """The epoch after a step that edited blocks by tool calls.
 
-    An edit was seen in the return of its call, unless it was made to a block that others had
-    changed unseen: that block is told again.
+    An edit was seen in the return of its call, unless the block is longer than what the model is
+    shown of one return (`limit_chars`), or was one that others had changed unseen: then it is
+    told again.
     """
     seen = {
         block_id: version
@@ -71,7 +72,8 @@ def after_edits(epoch: Epoch, changes: BlockChanges) -> Epoch:
         if block_id not in changes.detached
     }
     for edit in changes.edited:
-        if seen.get(edit.block.id) == edit.base_version:
+        is_shown = len(edit.block.value) <= limit_chars
+        if is_shown and seen.get(edit.block.id) == edit.base_version:
             seen[edit.block.id] = edit.base_version + 1
     seen |= {edit.block.id: 1 for edit in changes.created}
     return epoch if seen == epoch.seen else replace(epoch, seen=seen)
@@ -85,6 +87,7 @@ def note_message(state: State, note: str) -> Message:
         parts=(Text(text=note),),
         created_at=state.run.created_at,
         tokens=estimate_text(note),
+        step_id="",  # ours, as all system messages that a step wrote
     )
 
 

@@ -74,6 +74,10 @@ def turns_of(
         turn = _turn(message, context_window_tokens, repairs)
         if turn is None:
             continue
+        if is_note(message) and turns and turns[-1].role == "user":
+            # The last word stays the user's: the note goes before what they said.
+            turns[-1] = replace(turns[-1], parts=(*turn.parts, *turns[-1].parts))
+            continue
         turns.append(turn)
         calls = [part for part in turn.parts if isinstance(part, ToolCall)]
         if calls:
@@ -103,9 +107,18 @@ class _ToolTimes:
 
     @property
     def limit_chars(self) -> int:
-        """How much of one return the model sees, in characters."""
-        share = int(self.context_window_tokens * TOOL_RETURN_SHARE) * CHARS_PER_TOKEN
-        return max(TOOL_RETURN_FLOOR_CHARS, share)
+        return return_limit_chars(self.context_window_tokens)
+
+
+def return_limit_chars(context_window_tokens: int) -> int:
+    """How much of one tool return the model sees, in characters."""
+    share = int(context_window_tokens * TOOL_RETURN_SHARE) * CHARS_PER_TOKEN
+    return max(TOOL_RETURN_FLOOR_CHARS, share)
+
+
+def is_note(message: Message) -> bool:
+    """Whether a message is a word of ours to the model: nobody said it, and no caller sees it."""
+    return message.role == "system" and message.step_id is not None
 
 
 def _turn(message: Message, context_window_tokens: int, repairs: list[Repair]) -> Turn | None:

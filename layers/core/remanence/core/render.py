@@ -38,7 +38,7 @@ def block_lines(block: Block) -> list[str]:
     return [
         f"<{block.label}>",
         "<description>",
-        block.description or "",
+        contained(block.description or "", block.label),
         "</description>",
         "<metadata>",
         *(["- read_only=true"] if block.read_only else []),
@@ -46,11 +46,33 @@ def block_lines(block: Block) -> list[str]:
         f"- chars_limit={block.limit}",
         "</metadata>",
         "<value>",
-        block.value,
+        contained(block.value, block.label),
         "</value>",
         f"</{block.label}>",
         "",
     ]
+
+
+# The tags that frame a prompt. Text inside one must not be able to close it.
+_FRAMES = (
+    "value",
+    "description",
+    "metadata",
+    "memory_blocks",
+    "memory_update",
+    "memory_metadata",
+    "tool_usage_rules",
+    "conversation_summary",
+)
+
+
+def contained(text: str, *labels: str) -> str:
+    """`text` with closing tags of ours made harmless; nearly every text comes back as it is."""
+    if "</" not in text:
+        return text
+    for tag in (*_FRAMES, *labels):
+        text = text.replace(f"</{tag}>", f"<\\/{tag}>")
+    return text
 
 
 def render_metadata(state: State) -> str:
@@ -71,7 +93,7 @@ def render_metadata(state: State) -> str:
     if counts.archival:
         lines.append(_archival_line(counts, searchable=_has(state, "archival_memory_search")))
     if counts.archival_tags:
-        lines.append(f"- Tags in archival memory: {', '.join(counts.archival_tags)}")
+        lines.append(f"- Tags in archival memory: {contained(', '.join(counts.archival_tags))}")
     lines.append("</memory_metadata>")
     return "\n".join(lines)
 
@@ -93,6 +115,6 @@ def render_summaries(summaries: Sequence[Summary]) -> str:
     lines = ["<conversation_summary>", "Older messages are out of view. In short, oldest first:"]
     for summary in summaries:
         lines.append(f"[messages {summary.from_seq}-{summary.to_seq}]")
-        lines.append(summary.text)
+        lines.append(contained(summary.text))
     lines.append("</conversation_summary>")
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from remanence.core.approvals import (
 from remanence.core.calls import BlockChanges, block_changes, read_calls, run_calls
 from remanence.core.epoch import after_edits
 from remanence.core.exchange import Text, Usage
+from remanence.core.history import return_limit_chars
 from remanence.core.rules import Allowed
 from remanence.core.stopping import stop_after
 from remanence.core.tokens import anchored, estimate_parts, predict
@@ -129,7 +130,7 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         outcome,
         blocks=result.blocks,
         changes=changes,
-        epoch=after_edits(plan.context.epoch, changes),
+        epoch=after_edits(plan.context.epoch, changes, _limit_chars(state)),
         passages=result.passages,
         called_tools=result.ran,
     )
@@ -175,7 +176,7 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
         messages=messages,
         blocks=result.blocks,
         changes=changes,
-        epoch=after_edits(epoch, changes) if epoch else None,
+        epoch=after_edits(epoch, changes, _limit_chars(state)) if epoch else None,
         passages=result.passages,
         called_tools=result.ran,
         stop_reason=stop,
@@ -190,9 +191,7 @@ def _after_all(
 ) -> tuple[StopReason | None, str | None]:
     """What follows a reply whose calls were run in several steps, as if it had been in one."""
     worked = [answer.name for answer in opened.returns if answer.status == "success"]
-    whole = replace(
-        result, returns=(*opened.returns, *result.returns), ran=(*worked, *result.ran)
-    )
+    whole = replace(result, returns=(*opened.returns, *result.returns), ran=(*worked, *result.ran))
     earlier = read_calls(opened.answered, state, clock)
     return stop_after(state, opened.reply, (*earlier, *calls), whole, asked_model=False)
 
@@ -237,6 +236,10 @@ def _outcome(  # noqa: PLR0913  what a step came to
         window_tokens=predict(anchor, estimate + added),
         started_at=clock.now,
     )
+
+
+def _limit_chars(state: State) -> int:
+    return return_limit_chars(state.agent.context_window_limit)
 
 
 def _notice(text: str, ids: StepIds, now: datetime) -> Message:

@@ -136,6 +136,8 @@ class PostgresStore:
                 )
             case "cancelled":
                 return Cancelled()
+            case "gone":
+                raise NotFound("conversation", state.conversation.id)
             case _:
                 raise LeaseLost(state.conversation.id, state.run.id)
 

@@ -64,6 +64,7 @@ class Store(Protocol):
 
         Raises:
             LeaseLost: another worker holds the conversation; nothing was written.
+            NotFound: the conversation was deleted meanwhile.
         """
         ...
 

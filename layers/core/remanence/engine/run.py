@@ -17,7 +17,14 @@ from remanence.engine.compact import compact_now
 from remanence.engine.follow import POLL_S, follow
 from remanence.engine.points import Point
 from remanence.engine.step import Progress, take_step
-from remanence.errors import AgentBusy, AppError, InvalidRequest, LeaseLost, StoreError
+from remanence.errors import (
+    AgentBusy,
+    AppError,
+    InvalidRequest,
+    LeaseLost,
+    NotFound,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -88,7 +95,7 @@ class Engine:
                 progress = yield from take_step(
                     self._deps, going, self._terms(stream=stream, deadline=deadline)
                 )
-            except (LeaseLost, StoreError) as error:
+            except (LeaseLost, NotFound, StoreError) as error:
                 # The input and every earlier step are stored; the sweep goes on from there.
                 yield _interrupted(going, error)
                 return
@@ -260,13 +267,18 @@ class Engine:
 
 
 def _interrupted(state: State, error: AppError) -> RunEnded:
-    """What a waiting caller is told when this worker cannot go on; the run itself is not over."""
+    """What a waiting caller is told when this worker cannot go on.
+
+    The run itself goes on elsewhere, unless its agent was deleted.
+    """
+    is_gone = isinstance(error, NotFound)
+    after = "the agent was deleted" if is_gone else f"run {state.run.id!r} goes on"
     return RunEnded(
         run_id=state.run.id,
         stop_reason=StopReason.ERROR,
         usage=state.usage,
         step_count=state.step_no - 1,
-        error=RunError(type=error.code, message=f"{error.message}; run {state.run.id!r} goes on"),
+        error=RunError(type=error.code, message=f"{error.message}; {after}"),
     )
 
 

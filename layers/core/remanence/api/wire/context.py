@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.core.context import compile_context
+from remanence.core.history import is_note
 from remanence.core.render import render_blocks, render_metadata, render_summaries
 from remanence.core.tokens import predict
 from remanence.core.types import State
@@ -30,7 +31,10 @@ class ContextWindow(BaseModel):
     num_tokens_system: int = Field(description="System prompt and tool rules.")
     system_prompt: str = Field(description="The whole system part, as it is sent.")
     num_tokens_core_memory: int
-    core_memory: str
+    core_memory: str = Field(
+        description="The blocks as they are now; `system_prompt` shows them as of its epoch, and "
+        "the model is told of later changes behind the newest message."
+    )
     num_tokens_summary_memory: int
     summary_memory: str | None = Field(description="What stands for messages out of view.")
     num_tokens_functions_definitions: int
@@ -72,6 +76,6 @@ def context_to_wire(state: State, zone: tzinfo) -> ContextWindow:
             {"type": "function", "function": asdict(tool)} for tool in context.request.tools
         ],
         num_tokens_messages=current - sum(sizes.values()),
-        messages=to_wire_all(state.window, View()),
+        messages=to_wire_all([m for m in state.window if not is_note(m)], View()),
         **sizes,
     )

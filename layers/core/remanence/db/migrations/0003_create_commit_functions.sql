@@ -33,6 +33,19 @@ begin
         return false;
     end if;
 
+    -- a shared block is renamed for all agents that have it: each must have the label free
+    if exists (
+        select from jsonb_array_elements(p_blocks -> 'edited') as edit
+        join remanence.agents_blocks as renamed
+            on renamed.block_id = edit ->> 'id' and renamed.label <> edit ->> 'label'
+            and renamed.agent_id <> p_agent_id
+        join remanence.agents_blocks as taken
+            on taken.agent_id = renamed.agent_id and taken.label = edit ->> 'label')
+    then
+        raise unique_violation using message =
+            'another agent that shares the renamed block has a block with that label';
+    end if;
+
     -- labels may change hands within a step: they are compared when all have moved
     set constraints remanence.agents_blocks_label_unique deferred;
     delete from remanence.agents_blocks
@@ -159,6 +172,7 @@ $$;
 --              agent, tools, blocks, counts when others changed them meanwhile
 --    conflict  blocks: a block the step edited has changed; apply the reply to these and commit
 --    cancelled somebody asked the run to stop: commit it as a cancelled step instead
+--    gone      the conversation was deleted
 --    lost      the lease is gone: this worker stops
 create function remanence.step_commit_v1(p jsonb) returns jsonb
 language plpgsql
@@ -176,7 +190,7 @@ begin
     select * into conv from remanence.conversations
     where id = p ->> 'conversation_id' for update;
     if not found then
-        return jsonb_build_object('outcome', 'lost');
+        return jsonb_build_object('outcome', 'gone');
     end if;
     select created_at into moment from remanence.steps
     where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
@@ -187,6 +201,11 @@ begin
     if conv.lease_token is distinct from p ->> 'lease_token'
         or conv.fence <> (p ->> 'fence')::bigint
     then
+        return jsonb_build_object('outcome', 'lost');
+    end if;
+    if jsonb_typeof(p -> 'eviction') = 'object'
+        and conv.window_from_seq <> (p -> 'eviction' ->> 'base_window_from_seq')::bigint
+    then  -- the sweep compacted while this worker slept past its lease
         return jsonb_build_object('outcome', 'lost');
     end if;
     if step ->> 'status' <> 'cancelled' and exists (

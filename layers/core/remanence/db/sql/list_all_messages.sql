@@ -29,6 +29,7 @@ shown as not materialized (
         select remanence.shown_types_v1(msg.role, msg.parts, %(speech_tool)s::text) as types
     ) as wire
     where msg.org_id = remanence.current_org()
+        and not (msg.role = 'system' and msg.step_id is not null)  -- notes to the model
         and (%(conversation_id)s::text is null
             or msg.conversation_id = %(conversation_id)s::text)
         and wire.types <> '{}'

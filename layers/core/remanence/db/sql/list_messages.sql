@@ -18,6 +18,7 @@ shown as not materialized (
         select remanence.shown_types_v1(msg.role, msg.parts, %(speech_tool)s::text) as types
     ) as wire
     where msg.conversation_id = (select thread.id from thread)
+        and not (msg.role = 'system' and msg.step_id is not null)  -- notes to the model
         and wire.types <> '{}'
         and (%(message_types)s::text[] is null or wire.types && %(message_types)s::text[])
         and (%(before_id)s::text is null or msg.seq < (

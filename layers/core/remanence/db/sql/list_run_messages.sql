@@ -10,6 +10,7 @@ with shown as not materialized (
         and msg.run_id = coalesce(%(run_id)s::text, (
             select step.run_id from remanence.steps as step where step.id = %(step_id)s::text))
         and (%(step_id)s::text is null or msg.step_id = %(step_id)s::text)
+        and not (msg.role = 'system' and msg.step_id is not null)  -- notes to the model
         and remanence.shown_types_v1(msg.role, msg.parts, %(speech_tool)s::text) <> '{}'
         and (%(lower_id)s::text is null or msg.seq > (
             select lower.seq from remanence.messages as lower
