@@ -1433,7 +1433,7 @@ begin
     select * into conv from remanence.conversations
     where id = p ->> 'conversation_id' for update;
     if not found then
-        return jsonb_build_object('outcome', 'lost');
+        return jsonb_build_object('outcome', 'gone');
     end if;
     select created_at into moment from remanence.steps
     where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
@@ -1802,9 +1802,13 @@ begin
         wanted.default_requires_approval, wanted.tags, wanted.metadata, wanted.extras)
     on conflict (org_id, name) do update
     set description = excluded.description, parameters = excluded.parameters,
-        source_code = excluded.source_code, return_char_limit = excluded.return_char_limit,
-        default_requires_approval = excluded.default_requires_approval, tags = excluded.tags,
-        metadata = excluded.metadata, extras = excluded.extras, updated_at = clock_timestamp()
+        source_code = excluded.source_code, extras = excluded.extras,
+        return_char_limit = case when p -> 'given' ? 'return_char_limit'
+            then excluded.return_char_limit else tool.return_char_limit end,
+        default_requires_approval = case when p -> 'given' ? 'default_requires_approval'
+            then excluded.default_requires_approval else tool.default_requires_approval end,
+        tags = case when p -> 'given' ? 'tags' then excluded.tags else tool.tags end,
+        updated_at = clock_timestamp()
     where tool.tool_type = 'custom'
     returning * into made;
     if made.id is null then  -- a built-in one came in between

@@ -263,6 +263,28 @@ def test_exit_rule_of_an_earlier_call_ends_the_run_after_the_last(
     assert len(street.effects) == 2
 
 
+@pytest.mark.parametrize(
+    ("heartbeat", "reason", "asked"), [("true", "end_turn", 2), ("false", "end_turn", 1)]
+)
+def test_heartbeat_asked_for_beside_a_custom_call_is_kept(
+    database: Database, worlds: list[World], heartbeat: str, reason: str, asked: int
+) -> None:
+    agent_id = an_agent_with(database, "send_mail", agent_type="memgpt_agent")
+    first = ("send_mail", f'{{"to": "ann", "request_heartbeat": {heartbeat}}}')
+    reply = calling(first, ("send_mail", '{"to": "bob", "request_heartbeat": false}'))
+    street = Street()
+    world = a_world(worlds, database, street, reply, DONE)
+
+    events = world.say(agent_id, "mail both")
+
+    assert ended(events).stop_reason == reason
+    assert len(world.scripted.requests) == asked
+    assert [effect.split(" ", 1)[1] for effect in street.effects] == [
+        '{"to": "ann"}',
+        '{"to": "bob"}',
+    ]
+
+
 def test_server_without_custom_tools_says_so(database: Database, worlds: list[World]) -> None:
     agent_id = an_agent_with(database, "send_mail")
     world = World.over(database.app_uri, [calling(SEND), DONE])

@@ -224,6 +224,19 @@ def test_upsert_replaces_the_tool_of_the_name_and_running_agents_see_it(client: 
     assert returns(ask(client, agent, f'call {name} {{"sides": 1}}; say x'))[0].tool_return == "no"
 
 
+def test_upsert_keeps_what_was_not_said_again(client: Letta) -> None:
+    name = a_name()
+    tool = client.tools.upsert(
+        source_code=renamed(name), tags=["a"], default_requires_approval=True, return_char_limit=9
+    )
+    client.tools.update(tool.id, metadata={"by": "us"})
+
+    again = client.tools.upsert(source_code=renamed(name), tags=[])
+
+    assert (again.id, again.metadata, again.tags) == (tool.id, {"by": "us"}, [])
+    assert (again.default_requires_approval, again.return_char_limit) == (True, 9)
+
+
 def test_update_changes_what_is_named_and_keeps_the_rest(client: Letta) -> None:
     tool = client.tools.create(source_code=renamed(a_name()), tags=["a"])
     new_name = a_name()

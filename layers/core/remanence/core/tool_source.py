@@ -57,7 +57,13 @@ def read_source(source: str, *, name: str | None = None, typed: bool = True) -> 
         InvalidRequest: it is no Python, has no such function, takes what a tool is not given, or
             an argument has no type that can be written as JSON schema; says what to change.
     """
-    module = _parsed(source)
+    try:
+        return _read(_parsed(source), name, typed=typed)
+    except RecursionError as error:
+        raise InvalidRequest("source_code is nested too deeply", field=FIELD) from error
+
+
+def _read(module: ast.Module, name: str | None, *, typed: bool) -> ToolSource:
     _refuse_internals(module)
     function = _function(module, name)
     arguments = [*_arguments(function)]

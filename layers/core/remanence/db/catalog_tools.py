@@ -16,7 +16,7 @@ from remanence.db.step_rows import block_changes_to_row, passage_to_row
 from remanence.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from remanence.core.calls import BlockChanges, NewPassage
     from remanence.core.exchange import JsonObject
@@ -72,13 +72,21 @@ class Tools:
         rows = list_page(self._queries, "list_tools", org_id, page, **asdict(wanted))
         return [tool_from_row(row["tool"]) for row in rows]
 
-    def upsert_tool(self, org_id: OrgId, tool: Tool) -> Tool:
+    def upsert_tool(self, org_id: OrgId, tool: Tool, given: Collection[str]) -> Tool:
         """Store a custom tool; one of the same name becomes this one and keeps its id.
+
+        Args:
+            org_id: whose tool it is.
+            tool: as it shall be.
+            given: which of tags, return_char_limit and default_requires_approval a tool that is
+                there already takes over; the others it keeps, as it keeps its metadata.
 
         Raises:
             Conflict: a built-in tool has this name.
         """
-        answer = call_catalog(self._queries, "upsert_tool", org_id=org_id, tool=_to_row(tool))
+        answer = call_catalog(
+            self._queries, "upsert_tool", org_id=org_id, tool=_to_row(tool), given=[*given]
+        )
         return tool_from_row(answer["tool"])
 
     def update_tool(self, org_id: OrgId, tool_id: str, change: Callable[[Tool], Tool]) -> Tool:

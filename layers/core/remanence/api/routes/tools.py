@@ -83,7 +83,7 @@ def upsert_tool(body: ToolCreate, call: ThisCall) -> ToolState:
 def _stored(body: ToolCreate, call: Call) -> ToolState:
     deps = call.deps
     tool = body.to_tool(ToolId(deps.new_id("tool")), deps.tool_requirements)
-    return tool_to_wire(deps.catalog.tools.upsert_tool(call.org_id, tool))
+    return tool_to_wire(deps.catalog.tools.upsert_tool(call.org_id, tool, body.given()))
 
 
 @router.post("/v1/tools/search")

@@ -94,6 +94,10 @@ class ToolCreate(_ToolFields):
         )
         return make_tool(tool_id, draft, installed)
 
+    def given(self) -> set[str]:
+        """The names of the fields that were said."""
+        return {name for name in self.model_fields_set if getattr(self, name) is not None}
+
 
 class ToolUpdate(_ToolFields):
     """What shall change about a custom tool; what is left out stays."""

@@ -20,9 +20,10 @@ as $$
     where agent.id = attached.id
 $$;
 
--- Stores a custom tool; one of the same name becomes this one and keeps its id.
+-- Stores a custom tool; one of the same name becomes this one, and keeps its id, its metadata and
+-- whatever else was not given.
 --
--- p: org_id, tool {row of tools}
+-- p: org_id, tool {row of tools}, given [of tags, return_char_limit, default_requires_approval]
 -- returns ok: tool {row}. conflict: a built-in tool has the name
 create function remanence.tool_upsert_v1(p jsonb) returns jsonb
 language plpgsql
@@ -50,9 +51,13 @@ begin
         wanted.default_requires_approval, wanted.tags, wanted.metadata, wanted.extras)
     on conflict (org_id, name) do update
     set description = excluded.description, parameters = excluded.parameters,
-        source_code = excluded.source_code, return_char_limit = excluded.return_char_limit,
-        default_requires_approval = excluded.default_requires_approval, tags = excluded.tags,
-        metadata = excluded.metadata, extras = excluded.extras, updated_at = clock_timestamp()
+        source_code = excluded.source_code, extras = excluded.extras,
+        return_char_limit = case when p -> 'given' ? 'return_char_limit'
+            then excluded.return_char_limit else tool.return_char_limit end,
+        default_requires_approval = case when p -> 'given' ? 'default_requires_approval'
+            then excluded.default_requires_approval else tool.default_requires_approval end,
+        tags = case when p -> 'given' ? 'tags' then excluded.tags else tool.tags end,
+        updated_at = clock_timestamp()
     where tool.tool_type = 'custom'
     returning * into made;
     if made.id is null then  -- a built-in one came in between
