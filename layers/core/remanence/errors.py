@@ -19,7 +19,8 @@ AppError
 │  ├─ ProviderRefusedKey     401
 │  ├─ ProviderRejected       400   a 4xx about our request
 │  │  └─ ProviderTooLong     400   the prompt is longer than the model takes
-│  └─ ProviderBadReply       502   unparsable, empty or cut off
+│  └─ ProviderBadReply       502   unparsable or cut off
+│     └─ ProviderEmptyReply  502   neither text nor a tool call
 ├─ StoreError                503
 │  ├─ StoreUnavailable       503   no connection
 │  ├─ StoreRefused           500   what was to be written is refused
@@ -39,8 +40,8 @@ from typing import ClassVar
 class AppError(Exception):
     """Root of the tree.
 
-    `code` is the stable slug on the wire and in logs, `http_status` what HTTP callers get,
-    `retryable` whether the same call may succeed later.
+    `code` is the stable slug on the wire and in logs (the retired server's, where it had one),
+    `http_status` what HTTP callers get, `retryable` whether the same call may succeed later.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -186,7 +187,7 @@ class ProviderQuota(ProviderError):
 class ProviderOverloaded(ProviderError):
     """The provider answers 5xx, or could not be reached."""
 
-    code = "llm_overloaded"
+    code = "llm_error"
     http_status = 503
 
 
@@ -216,13 +217,19 @@ class ProviderRejected(ProviderError):
 class ProviderTooLong(ProviderRejected):
     """The provider counts more prompt tokens than the model takes."""
 
-    code = "llm_context_window_exceeded"
+    code = "llm_bad_request"
 
 
 class ProviderBadReply(ProviderError):
-    """The reply cannot be read: not JSON, empty, or cut off in the middle."""
+    """The reply cannot be read: not JSON, or cut off in the middle."""
 
-    code = "llm_bad_reply"
+    code = "llm_error"
+
+
+class ProviderEmptyReply(ProviderBadReply):
+    """The reply holds neither text nor a tool call."""
+
+    code = "llm_empty_response"
 
 
 class StoreError(AppError):

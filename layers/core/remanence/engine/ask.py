@@ -14,7 +14,7 @@ from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.plan import Plan, plan_step
 from remanence.core.tokens import anchor_from_overflow
 from remanence.engine.points import Point
-from remanence.errors import ProviderBadReply, ProviderTooLong, StoreUnavailable
+from remanence.errors import ProviderEmptyReply, ProviderTooLong, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -125,7 +125,7 @@ def _call(
                 raise StopAsked
     deps.reach(Point.AFTER_REPLY)
     if reply is None or not reply.parts:
-        raise ProviderBadReply("the model answered with neither text nor a tool call")
+        raise ProviderEmptyReply("the model answered with neither text nor a tool call")
     return Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)
 
 

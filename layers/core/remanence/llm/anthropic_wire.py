@@ -51,6 +51,10 @@ class AnthropicWire:
         entries = objects(answer.get("data"))
         return [self._model_info(entry) for entry in entries if text(entry, "id")], []
 
+    def open(self) -> None:
+        """Get ready to call, so that no call's time is spent on it."""
+        self._client.open()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

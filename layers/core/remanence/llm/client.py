@@ -78,11 +78,15 @@ class Client:
         if sdk is not None:
             sdk.close()
 
-    def _ready(self, deadline: float) -> tuple[Sdk, float]:
+    def open(self) -> Sdk:
+        """Import the SDK and make its client, if that is not done: seconds, on a busy machine."""
         with self._lock:
             if self._sdk is None:
                 self._sdk = open_sdk(self._provider)
-            sdk = self._sdk
+            return self._sdk
+
+    def _ready(self, deadline: float) -> tuple[Sdk, float]:
+        sdk = self.open()
         seconds = deadline - time.monotonic()
         if seconds <= 0:
             raise ProviderTimeout(f"no time is left to call {self._provider.vendor.name}")

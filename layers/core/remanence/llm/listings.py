@@ -48,9 +48,10 @@ class Listings:
         name = wire.provider.vendor.name
         with self._lock:
             known = self._by_name.get(name)
-        now = self._clock()
-        if known is not None and now < known.fresh_until:
+        if known is not None and self._clock() < known.fresh_until:
             return known
+        wire.open()  # not of the provider's time: the SDK's import may take longer than its answer
+        now = self._clock()
         try:
             models, embeddings = wire.offer(deadline=min(deadline, now + _ASK_S))
             listing = Listing(

@@ -98,6 +98,30 @@ class Models:
         """What may embed now, in the same way as list_models."""
         return [i for w in self._wires for i in self._listings.of(w, deadline=deadline).embeddings]
 
+    def knows(self, handle: str) -> bool:
+        """Whether there is a provider for this handle; nobody is asked for the model itself."""
+        there = {*self._by_prefix, *self._in_process}
+        return bool(_model(handle)) and _prefix(handle) in there
+
+    def knows_embedding(self, handle: str) -> bool:
+        """Whether there is a provider for this handle that can embed; nobody is asked."""
+        return bool(_model(handle)) and _prefix(handle) in self._embedding_prefixes()
+
+    def check_embedding(self, handle: str) -> None:
+        """Refuse an embedding model that cannot be called.
+
+        Raises:
+            NotFound: no provider of this handle embeds; says which do.
+            InvalidRequest: the handle has no `/`.
+        """
+        if not self.knows_embedding(handle):
+            names = self._embedding_prefixes()
+            available = ", ".join(f"{n}/..." for n in names) or "no provider that embeds"
+            raise _no_such(handle, available, what="embedding model", field="embedding")
+
+    def _embedding_prefixes(self) -> list[str]:
+        return [p for p, wire in self._by_prefix.items() if isinstance(wire, OpenAIWire)]
+
     def context_window(self, handle: str) -> int:
         """Tokens that a prompt for this model may hold.
 
@@ -173,13 +197,18 @@ class Models:
     def _unknown(self, handle: str) -> NotFound | InvalidRequest:
         names = [*(wire.provider.vendor.name for wire in self._wires), *self._in_process]
         available = ", ".join(f"{name}/..." for name in names) or "no provider is configured"
-        if not _model(handle):
-            return InvalidRequest(
-                f"a model is named as provider/model, and this is {handle!r} "
-                f"(available: {available})",
-                field="model",
-            )
-        return NotFound("model", handle, hint=f"available: {available}")
+        return _no_such(handle, available, what="model", field="model")
+
+
+def _no_such(handle: str, available: str, *, what: str, field: str) -> NotFound | InvalidRequest:
+    if not _model(handle):
+        article = "an" if what[0] in "aeiou" else "a"
+        return InvalidRequest(
+            f"{article} {what} is named as provider/model, and this is {handle!r} "
+            f"(available: {available})",
+            field=field,
+        )
+    return NotFound(what, handle, hint=f"available: {available}")
 
 
 def _wire(provider: Provider) -> OpenAIWire | AnthropicWire:

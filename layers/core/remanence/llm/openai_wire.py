@@ -85,6 +85,10 @@ class OpenAIWire:
             )
         return vectors
 
+    def open(self) -> None:
+        """Get ready to call, so that no call's time is spent on it."""
+        self._client.open()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -18,7 +18,7 @@ from remanence.core.exchange import (
     ToolCall,
     ToolCallDelta,
 )
-from remanence.errors import ProviderBadReply
+from remanence.errors import ProviderBadReply, ProviderEmptyReply
 from remanence.llm.tool_ids import fresh_id, ids_in
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class ReplyBuilder:
         `finish` is made to agree with the parts: some servers say "stop" after tool calls.
 
         Raises:
-            ProviderBadReply: nothing was said where something had to be.
+            ProviderEmptyReply: nothing was said where something had to be.
         """
         parts = tuple(_part(draft) for draft in self._drafts if not _is_empty(draft))
         calls = any(isinstance(part, ToolCall) for part in parts)
@@ -99,7 +99,7 @@ class ReplyBuilder:
         elif finish == "tool_calls" and not calls:
             finish = "stop"
         if not parts and finish == "stop" and not self._may_be_silent:
-            raise ProviderBadReply("the reply is empty: neither text nor a tool call")
+            raise ProviderEmptyReply("the reply is empty: neither text nor a tool call")
         return Reply(parts=parts, finish=finish, usage=usage, model=model)
 
     def _current(self, kind: Literal["text", "reasoning"]) -> Draft:
