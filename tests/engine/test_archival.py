@@ -81,13 +81,16 @@ def test_search_with_an_embedding_model_finds_by_meaning(archival: Archival, pas
 
 
 def test_insert_without_an_answer_of_the_model_keeps_the_text(
-    archival: Archival, colours: Colours, past: Past
+    archival: Archival, colours: Colours, past: Past, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent_id = past.agent(embedding=MODEL).agent_id
     colours.is_down = True
     keep(archival, agent_id, "navy")
     colours.is_down = False
 
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no vector from {MODEL}: llm_timeout"
+    ]
     assert found(archival, agent_id, "navy") == [("navy", None)]
     assert found(archival, agent_id, "scarlet") == []
 

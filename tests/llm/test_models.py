@@ -314,3 +314,21 @@ def test_embedding_where_there_is_none_is_not_supported() -> None:
     for handle in ("anthropic/claude", "scripted/scripted"):
         with pytest.raises(NotSupported):
             models.embed(handle, ["a"], deadline=soon())
+
+
+def test_what_is_known_follows_from_the_providers_and_asks_nobody(server: OpenAIServer) -> None:
+    providers = [
+        Provider(vendor=VENDOR["openai"], base_url=server.base_url),
+        Provider(vendor=VENDOR["anthropic"], base_url="http://127.0.0.1:9"),
+    ]
+    models = Models(providers, in_process={"scripted": ScriptedLlm()})
+
+    assert [models.knows(h) for h in ("openai/x", "anthropic/x", "scripted/x")] == [True] * 3
+    assert [models.knows(h) for h in ("openai", "openai/", "groq/x", "")] == [False] * 4
+    assert models.knows_embedding("openai/x")
+    assert not any(models.knows_embedding(h) for h in ("anthropic/x", "scripted/x", "no/such"))
+    with pytest.raises(NotFound, match=r"embedding model 'no/such' .* openai/"):
+        models.check_embedding("no/such")
+    with pytest.raises(InvalidRequest, match="an embedding model is named as provider/model"):
+        models.check_embedding("such")
+    assert server.received == []

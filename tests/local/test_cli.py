@@ -54,11 +54,19 @@ def test_command_with_an_unreachable_database_says_why_and_hides_the_password(
 
 
 def test_command_with_bad_settings_lists_all_of_them() -> None:
-    done = run_cli("dev", PORT="many", REMANENCE_COMPACT_AT="7")
+    done = run_cli(
+        "dev",
+        PORT="many",
+        REMANENCE_COMPACT_AT="7",
+        REMANENCE_DEFAULT_MODEL="foo",
+        REMANENCE_DEFAULT_EMBEDDING="openai/text-embedding-3-small",
+    )
 
     assert done.returncode == 1
     assert "PORT must be a number" in done.stderr
     assert "REMANENCE_COMPACT_AT" in done.stderr
+    assert "REMANENCE_DEFAULT_MODEL is 'foo', which no configured provider serves" in done.stderr
+    assert "REMANENCE_DEFAULT_EMBEDDING is 'openai/" in done.stderr
 
 
 def test_migrate_tells_what_it_applied_and_then_that_there_is_nothing(

@@ -445,6 +445,7 @@ def test_recompile_gives_the_prompt_of_the_next_step(client: Letta) -> None:
 REFUSALS = [
     pytest.param({"model": "no/such"}, NotFoundError, "no/such", id="unknown model"),
     pytest.param({"model": "noslash"}, UnprocessableEntityError, "provider/model", id="no slash"),
+    pytest.param({"embedding": "no/such"}, NotFoundError, "no/such", id="unknown embedding"),
     pytest.param({"tools": ["no_such_tool"]}, NotFoundError, "no_such_tool", id="unknown tool"),
     pytest.param(
         {"tool_ids": [f"tool-{uuid.uuid4()}"]}, NotFoundError, "tool", id="unknown tool id"

@@ -61,13 +61,13 @@ def test_create_of_nonsense_is_refused(client: Letta, agent: AgentState) -> None
 
 def test_create_with_an_embedding_model_that_fails_keeps_the_text(client: Letta) -> None:
     agent = client.agents.create(
-        name=uuid.uuid4().hex, model=MODEL, embedding="scripted/no-embeddings"
+        name=uuid.uuid4().hex, model=MODEL, embedding="openai/nobody-listens"
     )
 
     (passage,) = client.agents.passages.create(agent.id, text="kept all the same")
 
     assert passage.embedding_config is not None
-    assert passage.embedding_config.handle == "scripted/no-embeddings"
+    assert passage.embedding_config.handle == "openai/nobody-listens"
     assert client.agents.passages.search(agent.id, query="kept").count == 1
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,9 @@ from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
 from remanence.llm.models import Models
+from remanence.llm.retry import Pace
 from remanence.llm.scripted import ScriptedLlm
+from remanence.llm.vendors import configured
 from remanence.sandbox.local import LocalSandbox
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
     from support.pg import Database
 
 MODEL = "scripted/model"
+# Configured, so that its handles may be named, and nobody listens there: nothing gets a vector.
+UNREACHABLE = next(
+    replace(provider, base_url="http://127.0.0.1:9/v1")
+    for provider in configured({"OPENAI_API_KEY": "none"})
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +114,12 @@ def a_deps(
     **options: Any,
 ) -> Deps:
     """The parts of an application, as wiring makes them, with the scripted model."""
-    models = Models((), in_process={"scripted": scripted}, default_handle=MODEL)
+    models = Models(
+        [UNREACHABLE],
+        in_process={"scripted": scripted},
+        default_handle=MODEL,
+        pace=Pace(sleep=lambda _seconds: None),
+    )
     recall = PostgresRecall(queries)
     catalog = Catalog(queries)
     engine_deps = EngineDeps(

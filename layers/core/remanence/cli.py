@@ -1,4 +1,4 @@
-"""The command line: `remanence dev | serve | migrate | chat | version`.
+"""The command line: `remanence dev | serve | migrate | chat | eval | version`.
 
 Thin: parses, reads the settings, calls one function, and turns every error of ours into a message
 and exit code 1. What a command needs is imported when it runs, so `--help` is quick and `migrate`
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remanence import __version__
@@ -70,9 +71,24 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
     chat.set_defaults(run=_chat)
+    _add_eval(commands)
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
+
+
+def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser("eval", help="measure what is built in")
+    subjects = evaluate.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    recall = subjects.add_parser("recall", help="how well the search finds labelled evidence")
+    recall.add_argument(
+        "folders", nargs="+", type=Path, help="each with messages.jsonl and questions.jsonl"
+    )
+    recall.add_argument("--uri", help="a migrated database (a throw-away one)")
+    recall.add_argument("--embedding", help="handle of the model that makes vectors (none)")
+    recall.add_argument("--runs", type=Path, help="folder for the rankings, as JSONL")
+    recall.add_argument("--plot", type=Path, help="SVG file to write")
+    recall.set_defaults(run=_eval_recall)
 
 
 def _dev(_options: argparse.Namespace) -> int:
@@ -81,17 +97,21 @@ def _dev(_options: argparse.Namespace) -> int:
             "`remanence dev` runs on Linux and macOS; on Windows use it inside WSL, or `serve` "
             "with REMANENCE_PG_URI"
         )
-    settings = Settings.from_env(os.environ)
     from remanence.local.server import run_dev  # noqa: PLC0415  loads the web framework
 
-    return run_dev(settings, os.environ)
+    return run_dev(_server_settings(), os.environ)
 
 
 def _serve(_options: argparse.Namespace) -> int:
-    settings = Settings.from_env(os.environ)
     from remanence.local.server import run_server  # noqa: PLC0415  loads the web framework
 
-    return run_server(settings, os.environ)
+    return run_server(_server_settings(), os.environ)
+
+
+def _server_settings() -> Settings:
+    from remanence.wiring import read_settings  # noqa: PLC0415  loads every edge
+
+    return read_settings(os.environ)
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -111,6 +131,22 @@ def _chat(options: argparse.Namespace) -> int:
 
     base_url = options.url or f"http://127.0.0.1:{settings.port}"
     return run_chat(base_url, settings.api_key or None, options.agent)
+
+
+def _eval_recall(options: argparse.Namespace) -> int:
+    from remanence.evaluation.command import measure_recall  # noqa: PLC0415  loads the server
+
+    measure_recall(
+        Settings.from_env(os.environ),
+        os.environ,
+        options.folders,
+        uri=options.uri,
+        embedding=options.embedding,
+        runs=options.runs,
+        plot=options.plot,
+        say=print,
+    )
+    return 0
 
 
 def _version(_options: argparse.Namespace) -> int:

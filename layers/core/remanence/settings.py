@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from remanence.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +60,25 @@ class Settings:
     compact_at: float = 0.7
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Settings:
+    def from_env(
+        cls, env: Mapping[str, str], *, also: Callable[[Settings], list[str]] | None = None
+    ) -> Settings:
         """Read every field from `env`; unset variables keep their default.
+
+        Args:
+            env: variables by name.
+            also: what else is wrong with the settings as far as they could be read, so that it
+                is reported together with the rest.
 
         Raises:
             SettingsError: lists every variable that cannot be read.
         """
         problems: list[str] = []
-        return _read(env, problems)
+        settings = _read(env, problems)
+        problems += also(settings) if also else []
+        if problems:
+            raise SettingsError(problems)
+        return settings
 
 
 _VARIABLES = {"port": "PORT", "host": "HOST"}
@@ -89,8 +100,6 @@ def _read(env: Mapping[str, str], problems: list[str]) -> Settings:
         values[spec.name] = _convert(variable, raw.strip(), spec.default, problems)
     settings = Settings(**values)  # type: ignore[arg-type]  # each value has its default's type
     problems += _check(settings)
-    if problems:
-        raise SettingsError(problems)
     return settings
 
 

@@ -154,17 +154,44 @@ def zone(name: str) -> tzinfo:
         return UTC
 
 
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """The settings of a server, whose models can be called as far as one can tell without asking.
+
+    Raises:
+        SettingsError: lists every variable that cannot be used.
+    """
+    return Settings.from_env(env, also=partial(_unknown_models, env=env))
+
+
+def _unknown_models(settings: Settings, env: Mapping[str, str]) -> list[str]:
+    """Which handles of the settings no configured provider answers to."""
+    models = _models_of(settings, configured(env))
+    offered = ", ".join(provider.vendor.name for provider in configured(env)) or "none"
+    hint = f"which no configured provider serves (providers with a key or an address: {offered})"
+    model, embedding = settings.default_model, settings.default_embedding
+    problems: list[str] = []
+    if model and not models.knows(model):
+        problems.append(f"REMANENCE_DEFAULT_MODEL is {model!r}, {hint}")
+    if embedding and not models.knows_embedding(embedding):
+        problems.append(f"REMANENCE_DEFAULT_EMBEDDING is {embedding!r}, {hint}")
+    return problems
+
+
 def _models(settings: Settings, env: Mapping[str, str], *, may_ask: bool) -> Models:
     providers = configured(env)
+    models = _models_of(settings, providers)
+    if not models.default_handle:
+        models.default_handle = _default_model(models, providers, may_ask=may_ask)
+    return models
+
+
+def _models_of(settings: Settings, providers: Sequence[Provider]) -> Models:
     in_process: dict[str, InProcessModel] = {}
     if not providers or settings.default_model.startswith("demo/"):
         from remanence.demo.model import DemoModel  # noqa: PLC0415  only where it is used
 
         in_process["demo"] = DemoModel()
-    models = Models(providers, in_process=in_process, default_handle=settings.default_model)
-    if not models.default_handle:
-        models.default_handle = _default_model(models, providers, may_ask=may_ask)
-    return models
+    return Models(providers, in_process=in_process, default_handle=settings.default_model)
 
 
 def _default_model(models: Models, providers: Sequence[Provider], *, may_ask: bool) -> str:
@@ -294,7 +321,7 @@ def _sweep(parts: Parts, *, deadline: float) -> SweepReport:
 def lambda_parts() -> Parts:
     """The parts of this execution environment: one connection, doorbells over SQS."""
     env = resolve_environment(os.environ)
-    settings = Settings.from_env(env)
+    settings = read_settings(env)
     return build(settings, env, OneConnection(settings.pg_uri), _sqs())
 
 

@@ -34,6 +34,15 @@ class ModelTable(Protocol):
         """What embeds now, in the same way."""
         ...
 
+    def check_embedding(self, handle: str) -> None:
+        """Refuse an embedding model that cannot be called; asks nobody.
+
+        Raises:
+            NotFound: no provider of this handle embeds.
+            InvalidRequest: the handle has no `/`.
+        """
+        ...
+
     def context_window(self, handle: str) -> int:
         """Tokens a prompt to this model may hold.
 

@@ -7,6 +7,7 @@ and its words still find it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from remanence.core.archival import FoundPassage, OwnArchive, PassageQuery, PassageRecord
     from remanence.core.ids import IdSource, OrgId
+
+log = logging.getLogger(__name__)
 
 # How long a caller waits for the vector of one text, in seconds.
 EMBED_LIMIT_S = 20.0
@@ -129,7 +132,8 @@ class Archival:
                 vectors = self.embedder.embed(
                     handle, [text.text for text in batch], deadline=deadline
                 )
-            except AppError:
+            except AppError as error:
+                log_no_vector(handle, error)
                 break
             done += (
                 replace(text, vector=VectorOf(values=tuple(values), model=handle))
@@ -170,9 +174,15 @@ class Archival:
         deadline = self.monotonic() + EMBED_LIMIT_S
         try:
             (values,) = self.embedder.embed(handle, [text], deadline=deadline)
-        except AppError:
+        except AppError as error:
+            log_no_vector(handle, error)
             return None
         return VectorOf(values=tuple(values), model=handle)
+
+
+def log_no_vector(handle: str, error: AppError) -> None:
+    """That a text goes without its vector, and why; nothing of the text."""
+    log.warning("no vector from %s: %s", handle, error.code)
 
 
 def batched(texts: Sequence[NewText], size: int) -> Iterator[list[NewText]]:

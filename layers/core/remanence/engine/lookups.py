@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from remanence.core.calls import Embedded, Failed, Finding, Found, Lookup
 from remanence.core.custom_tools import ToolRun
 from remanence.core.search_tools import ArchivalInsert, ArchivalSearch, ConversationSearch
+from remanence.engine.archival import log_no_vector
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def _embedded(text: str, state: State, models: Models, deadline: float) -> Embed
         return Embedded()
     try:
         vectors = models.embed(handle, [text], deadline=deadline)
-    except AppError:
+    except AppError as error:
+        log_no_vector(handle, error)
         return Embedded()
     return Embedded(vector=tuple(vectors[0]), model=handle)

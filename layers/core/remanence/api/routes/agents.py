@@ -33,6 +33,7 @@ _SORTABLE = ("created_at", "updated_at", "last_run_completion")
 def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
     """Make an agent, with its blocks, tools and first messages, or nothing at all."""
     deps = call.deps
+    _check_embedding(body, call)
     making = Making(
         new_id=deps.new_id,
         now=deps.now(),
@@ -131,6 +132,7 @@ def retrieve_agent(agent_id: AgentIdPath, relations: WantedRelations, call: This
 @router.patch("/v1/agents/{agent_id}")
 def update_agent(agent_id: AgentIdPath, body: UpdateAgent, call: ThisCall) -> AgentState:
     """Change an agent; its next step runs as it is then."""
+    _check_embedding(body, call)
     names = _names_of_tools(body, call)
     window_of = call.deps.models.context_window
     view = call.deps.catalog.agents.update_agent(
@@ -164,6 +166,13 @@ def recompile_agent(
         call.deps.catalog.agents.forget_epochs(call.org_id, agent_id)
     afresh = replace(state, conversation=replace(state.conversation, epoch=None))
     return compile_context(afresh, UTC).request.system
+
+
+def _check_embedding(body: AgentFields, call: Call) -> None:
+    """A model that cannot be called would cost each passage its vector, and say so to nobody."""
+    handle = body.embedding_handle()
+    if handle is not None:
+        call.deps.models.check_embedding(handle)
 
 
 def _names_of_tools(body: AgentFields, call: Call) -> Mapping[str, str]:

@@ -27,12 +27,15 @@ router = APIRouter(tags=["archives"])
 @router.post("/v1/archives/")
 def create_archive(body: CreateArchive, call: ThisCall) -> ArchiveState:
     """Make an archive; attach it to the agents that shall search it."""
+    embedding = body.to_handle(call.deps.default_embedding)
+    if embedding is not None:
+        call.deps.models.check_embedding(embedding)
     archive = call.deps.catalog.archives.create_archive(
         call.org_id,
         archive_id=call.deps.new_id("archive"),
         name=body.name,
         description=body.description,
-        embedding=body.to_handle(call.deps.default_embedding),
+        embedding=embedding,
     )
     return archive_to_wire(archive)
 

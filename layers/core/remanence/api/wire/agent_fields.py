@@ -217,11 +217,20 @@ class AgentFields(BaseModel):
         limit = min(wanted or agent.context_window_limit, window)
         return replace(agent, model=handle, context_window_limit=limit)
 
-    def _with_embedding(self, agent: Agent) -> Agent:
+    def embedding_handle(self) -> str | None:
+        """The embedding model that was asked for, in either form; None: none was.
+
+        Raises:
+            InvalidRequest: embedding_config names neither a handle nor a provider.
+        """
         if self.embedding is not None:
-            return replace(agent, embedding=self.embedding or None)
-        if self.embedding_config is not None:
-            return replace(agent, embedding=self.embedding_config.to_handle())
+            return self.embedding or None
+        return self.embedding_config.to_handle() if self.embedding_config else None
+
+    def _with_embedding(self, agent: Agent) -> Agent:
+        handle = self.embedding_handle()
+        if handle is not None:
+            return replace(agent, embedding=handle)
         if {"embedding", "embedding_config"} & self.model_fields_set:
             return replace(agent, embedding=None)
         return agent
