@@ -157,6 +157,12 @@ def test_reply_is_committed_before_its_call_runs(database: Database, worlds: lis
         ("assistant", "done"),
     ]
     assert ended(events).stop_reason == "end_turn"
+    took_ns = value(
+        database.admin_uri,
+        "select min(step_ns) from remanence.steps where agent_id = %s",
+        agent_id,
+    )
+    assert took_ns > 0
     (answer,) = [message for message in stored(events) if message.role == "tool"]
     assert answer.parts[0].stdout == ("out",)  # type: ignore[union-attr]
 

@@ -135,11 +135,17 @@ def test_tool_that_ends_badly_is_an_error(body: str, told: str) -> None:
     assert told in answer.text or "no readable answer" in answer.text
 
 
-@pytest.mark.parametrize("char", ["x", "\\0", "\\ud800", "\\U0001F600"])
+@pytest.mark.parametrize("char", ["x", "\\x01", "\\ud800", "\\U0001F600"])
 def test_longest_return_is_carried_whatever_it_holds(char: str) -> None:
     answer = LocalSandbox().run(a_run(f"return '{char}' * 3_000_000"), timeout_s=20)
 
     assert (answer.status, len(answer.text)) == ("success", MOST_RETURN_CHARS)
+
+
+def test_characters_that_cannot_be_stored_are_left_out() -> None:
+    answer = ran("print('p\\0q')\nreturn 'a\\0b'")
+
+    assert (answer.text, answer.stdout) == ("ab", ("pq",))
 
 
 @pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(99)"])

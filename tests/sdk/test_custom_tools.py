@@ -176,6 +176,15 @@ def test_long_return_is_cut_to_the_tools_limit(client: Letta) -> None:
     assert returns(response)[0].tool_return.startswith("x" * 50 + "... [cut here")
 
 
+def test_return_that_postgres_could_not_keep_is_kept_without_its_nul(client: Letta) -> None:
+    agent = an_agent(client, tool := a_tool(client, "return 'a' + chr(0) + chr(0xD800) + 'b'"))
+
+    response = ask(client, agent, f"call {tool.name} {{}}; say done")
+
+    assert returns(response)[0].tool_return == "a?b"
+    assert response.stop_reason.stop_reason == "end_turn"
+
+
 def test_tool_sees_who_it_runs_for_and_no_variable_of_the_server(
     client: Letta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +314,7 @@ def test_built_in_tools_can_be_neither_replaced_nor_deleted(client: Letta) -> No
             {"source_code": "def f(x):\n    'd'", "args_json_schema": {"required": ["x"]}},
             "does not describe",
         ),
+        ({"source_code": "def f():\n    'd'", "description": "\0"}, "NUL"),
         ({"source_code": "def f():\n    'd'\n" + "#" * 200_001}, "200000 characters"),
     ],
 )

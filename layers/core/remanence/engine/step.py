@@ -146,7 +146,9 @@ def _take(
     )
     opened = open_calls(state.window)
     if opened is not None:
-        return _run_open_calls(deps, state, opened, ids, clock, terms)
+        taken = _run_open_calls(deps, state, opened, ids, clock, terms)
+        step_ns = deps.monotonic_ns() - started_ns
+        return replace(taken, apply=lambda plan: replace(taken.apply(plan), step_ns=step_ns))
     answer = yield from ask(deps, state, ids, clock, terms)
     clock = replace(clock, now=deps.now())
     allowed = answer.plan.context.allowed

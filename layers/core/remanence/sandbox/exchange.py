@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from remanence.core.clean import clean_text
 from remanence.core.custom_tools import ToolRan, ToolRun
 from remanence.core.ids import ToolId
 from remanence.core.types import Tool
@@ -83,7 +84,7 @@ def ran_from_json(answer: Any) -> ToolRan:
     if status not in ("success", "error") or not isinstance(text, str):
         return ToolRan(text=_UNREADABLE, status="error")
     return ToolRan(
-        text=text[:MOST_RETURN_CHARS],
+        text=clean_text(text[:MOST_RETURN_CHARS]),
         status=status,
         stdout=printed(values.get("stdout")),
         stderr=printed(values.get("stderr")),
@@ -97,4 +98,4 @@ def printed(lines: Any) -> tuple[str, ...]:
     if not isinstance(lines, list):
         return ()
     several: list[Any] = lines  # pyright: ignore[reportUnknownVariableType]  of whatever
-    return tuple(str(line)[:MOST_PRINTED_CHARS] for line in several[:MOST_LINES])
+    return tuple(clean_text(str(line)[:MOST_PRINTED_CHARS]) for line in several[:MOST_LINES])
