@@ -148,7 +148,11 @@ def _take(
     if opened is not None:
         taken = _run_open_calls(deps, state, opened, ids, clock, terms)
         step_ns = deps.monotonic_ns() - started_ns
-        return replace(taken, apply=lambda plan: replace(taken.apply(plan), step_ns=step_ns))
+
+        def apply_timed(plan: Plan) -> Outcome:
+            return replace(taken.apply(plan), step_ns=step_ns)
+
+        return replace(taken, apply=apply_timed)
     answer = yield from ask(deps, state, ids, clock, terms)
     clock = replace(clock, now=deps.now())
     allowed = answer.plan.context.allowed
