@@ -10,6 +10,7 @@ from remanence.api.ids import MessageIdPath, of_kind
 from remanence.api.pages import page_of
 from remanence.api.wire.inputs import MessageType
 from remanence.api.wire.message_search import MessageSearch, MessageSearchHit, hit_to_wire
+from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire, to_wire_all
 from remanence.core.search_tools import MessageHit
 from remanence.db.catalog_agents import AgentFilter
@@ -33,7 +34,7 @@ class AllMessagesQuery(BaseModel):
     )
 
 
-@router.get("/v1/messages/", response_model=None)
+@router.get("/v1/messages/", response_model=None, responses=MESSAGE_LIST)
 def list_all_messages(
     query: Annotated[AllMessagesQuery, Query()],
     page: Annotated[Page, page_of("message", limit=100)],
@@ -52,7 +53,7 @@ def list_all_messages(
     return to_wire_all(messages, view)
 
 
-@router.get("/v1/messages/{message_id}", response_model=None)
+@router.get("/v1/messages/{message_id}", response_model=None, responses=MESSAGE_LIST)
 def retrieve_message(message_id: MessageIdPath, call: ThisCall) -> list[WireMessage]:
     """Read a message: one entry for each of its parts."""
     return to_wire(call.deps.history.find_message(call.org_id, message_id), View())

@@ -15,6 +15,7 @@ from remanence.api.routes.messages import IdempotencyKey, begun, streamed, whole
 from remanence.api.wire.agent_fields import CompactionFields
 from remanence.api.wire.conversations import ConversationRunRequest
 from remanence.api.wire.inputs import MessageType
+from remanence.api.wire.message_types import MESSAGE_LIST, RUN_ANSWER
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.db.conversations import ConversationRef
 from remanence.db.history import Stretch
@@ -23,7 +24,9 @@ from remanence.db.paging import Page
 router = APIRouter(tags=["conversations"])
 
 
-@router.post("/v1/conversations/{conversation_id}/messages", response_model=None)
+@router.post(
+    "/v1/conversations/{conversation_id}/messages", response_model=None, responses=RUN_ANSWER
+)
 def send_conversation_message(
     conversation_id: ConversationIdPath,
     body: ConversationRunRequest,
@@ -52,7 +55,9 @@ class ConversationMessageQuery(BaseModel):
     )
 
 
-@router.get("/v1/conversations/{conversation_id}/messages", response_model=None)
+@router.get(
+    "/v1/conversations/{conversation_id}/messages", response_model=None, responses=MESSAGE_LIST
+)
 def list_conversation_messages(
     ref: ThisConversation,
     query: Annotated[ConversationMessageQuery, Query()],

@@ -18,6 +18,7 @@ from remanence.api.ids import AgentIdPath
 from remanence.api.pages import page_of
 from remanence.api.wire.agents import AgentState, agent_to_wire
 from remanence.api.wire.inputs import MessageType, RunRequest, speech_of
+from remanence.api.wire.message_types import MESSAGE_LIST, RUN_ANSWER
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.api.wire.stream import StreamOptions, handed_over_message, to_answer, to_sse
 from remanence.core.claims import RunOrder
@@ -34,7 +35,7 @@ IdempotencyKey = Annotated[
 _NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-@router.post("/v1/agents/{agent_id}/messages", response_model=None)
+@router.post("/v1/agents/{agent_id}/messages", response_model=None, responses=RUN_ANSWER)
 def send_message(
     agent_id: AgentIdPath,
     body: RunRequest,
@@ -161,7 +162,7 @@ class MessageListQuery(BaseModel):
         )
 
 
-@router.get("/v1/agents/{agent_id}/messages", response_model=None)
+@router.get("/v1/agents/{agent_id}/messages", response_model=None, responses=MESSAGE_LIST)
 def list_messages(
     agent_id: AgentIdPath,
     query: Annotated[MessageListQuery, Query()],

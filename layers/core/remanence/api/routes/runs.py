@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from remanence.api.deps import ThisCall
 from remanence.api.ids import RunIdPath
 from remanence.api.pages import page_of
+from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.api.wire.runs import (
     RunState,
@@ -68,7 +69,7 @@ def read_run(run_id: RunIdPath, call: ThisCall) -> RunState:
     return run_to_wire(call.deps.history.find_run(call.org_id, run_id))
 
 
-@router.get("/v1/runs/{run_id}/messages", response_model=None)
+@router.get("/v1/runs/{run_id}/messages", response_model=None, responses=MESSAGE_LIST)
 def list_run_messages(
     run_id: RunIdPath,
     call: ThisCall,

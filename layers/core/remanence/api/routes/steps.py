@@ -9,6 +9,7 @@ from remanence.api.deps import ThisCall
 from remanence.api.ids import StepIdPath
 from remanence.api.pages import page_of
 from remanence.api.wire.instants import Instant
+from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.api.wire.runs import (
     FeedbackRequest,
@@ -72,7 +73,7 @@ def read_step(step_id: StepIdPath, call: ThisCall) -> StepState:
     return step_to_wire(call.deps.history.find_step(call.org_id, step_id))
 
 
-@router.get("/v1/steps/{step_id}/messages", response_model=None)
+@router.get("/v1/steps/{step_id}/messages", response_model=None, responses=MESSAGE_LIST)
 def list_step_messages(
     step_id: StepIdPath,
     call: ThisCall,
