@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     dev = commands.add_parser("dev", help="everything on this machine, database included")
     dev.set_defaults(run=_dev)
@@ -71,14 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
     chat.set_defaults(run=_chat)
-    _add_eval(commands)
+    _add_eval(commands.add_parser("eval", help="measure what is built in"))
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
 
 
-def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    evaluate = commands.add_parser("eval", help="measure what is built in")
+def _add_eval(evaluate: argparse.ArgumentParser) -> None:
     subjects = evaluate.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     recall = subjects.add_parser("recall", help="how well the search finds labelled evidence")
     recall.add_argument(

@@ -37,7 +37,7 @@ class FoundPassage:
     score: float
     lexical_rank: int | None
     vector_rank: int | None
-    legs: Mapping[str, float | bool | None] = field(default_factory=dict)
+    legs: Mapping[str, float | bool | None] = field(default_factory=dict[str, float | bool | None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ class PassageHit:
     score: float = 0.0
     lexical_rank: int | None = None
     vector_rank: int | None = None
-    legs: Mapping[str, float | bool | None] = field(default_factory=dict)
+    legs: Mapping[str, float | bool | None] = field(default_factory=dict[str, float | bool | None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class MessageHit:
     score: float = 0.0
     lexical_rank: int | None = None
     vector_rank: int | None = None
-    legs: Mapping[str, float | bool | None] = field(default_factory=dict)
+    legs: Mapping[str, float | bool | None] = field(default_factory=dict[str, float | bool | None])
 
 
 class _BadDate(ValueError):

@@ -128,7 +128,7 @@ def _by_word() -> dict[str, tuple[str, ...]]:
     """Every word of the groups with all others that share a group with it."""
     found: dict[str, dict[str, None]] = {}
     for line in _GROUPS.strip().splitlines():
-        words = dict.fromkeys(line.split("|"))
+        words: dict[str, None] = dict.fromkeys(str(word) for word in line.split("|"))
         for word in words:
             found.setdefault(word, {}).update(words)
     return {word: tuple(other for other in found[word] if other != word) for word in found}

@@ -106,10 +106,30 @@ _AGO = re.compile(
     r"(?P<count>\d{1,3}|an?|one|two|three|four|five|six|一|两|二|三|四|五|六|七|八|九|十)\s*(?:个)?\s*"
     r"(?P<unit>days?|weeks?|months?|years?|天|日|周|星期|月|年)\s*(?:ago|之?前)"
 )
-_COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-_COUNTS |= {"两": 2} | {sign: number for number, sign in enumerate("一二三四五六七八九十", start=1)}
-_UNIT_DAYS = {"d": 1, "天": 1, "日": 1, "w": 7, "周": 7, "星": 7}
-_UNIT_DAYS |= {"m": 30, "月": 30, "y": 365, "年": 365}
+_COUNTS = {
+    "a": 1,
+    "an": 1,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "两": 2,
+    **{sign: number for number, sign in enumerate("一二三四五六七八九十", start=1)},
+}
+_UNIT_DAYS = {
+    "d": 1,
+    "天": 1,
+    "日": 1,
+    "w": 7,
+    "周": 7,
+    "星": 7,
+    "m": 30,
+    "月": 30,
+    "y": 365,
+    "年": 365,
+}
 
 
 def find_spans(question: str, now: datetime) -> tuple[Span, ...]:

@@ -1,0 +1,1 @@
+"""Measuring recall on questions whose answers are known: `remanence eval recall`."""

@@ -1,0 +1,160 @@
+"""`remanence eval recall`: datasets go into an organization of their own, every question is asked.
+
+Path: cli -> run_recall -> dataset, PostgresRecall, measure, plot. The search is the product's own;
+nothing here ranks. What was stored is deleted again, whatever happens.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from remanence.core.archival import NewText, PassageQuery, VectorOf
+from remanence.core.ids import OrgId
+from remanence.evaluation.dataset import read_dataset
+from remanence.evaluation.measure import BUDGETS_TOKENS, Answer, means, percentile
+from remanence.evaluation.plot import plot_curves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from remanence.core.ids import IdSource
+    from remanence.db.queries import Queries
+    from remanence.db.recall import PostgresRecall
+    from remanence.evaluation.dataset import Ask, Dataset
+
+# How many results a question gets: enough for ten sessions and for 4,000 tokens.
+DEPTH = 100
+BATCH = 100
+_EMBED_LIMIT_S = 300.0
+_COLUMNS = ("hit@1", "hit@10", "R@5", "R@10", "R@20", "MRR", "nDCG@10", "session R@10")
+
+
+class Embedder(Protocol):
+    """What makes vectors."""
+
+    def embed(self, handle: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:
+        """One vector per text; `deadline` in seconds of `time.monotonic`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What the evaluation works with. `embedding` is a handle; None: by words alone."""
+
+    queries: Queries
+    recall: PostgresRecall
+    embedder: Embedder
+    embedding: str | None
+    new_id: IdSource
+    say: Callable[[str], None]
+
+
+def run_recall(
+    bench: Bench, folders: Sequence[Path], *, runs: Path | None, plot: Path | None
+) -> None:
+    """Measure the search over datasets and say the figures.
+
+    Args:
+        bench: the database and its surroundings; what is stored gets its own organization.
+        folders: of the datasets.
+        runs: a folder for the rankings, `<dataset>.jsonl` of {qid, ranked}; None: not kept.
+        plot: an SVG file to write; None: none.
+
+    Raises:
+        InvalidRequest: a dataset cannot be read.
+    """
+    curves: dict[str, list[float]] = {}
+    for folder in folders:
+        dataset = read_dataset(folder)
+        answers = _answers(bench, dataset)
+        _report(bench.say, dataset, answers)
+        if runs is not None:
+            _keep(runs / f"{dataset.name}.jsonl", answers)
+        _, figures = means(answers, dataset, lambda ask: ask.category)["all"]
+        curves[dataset.name] = [figures[f"R within {budget}"] for budget in BUDGETS_TOKENS]
+    if plot is not None:
+        labels = [f"{budget:,} tokens" for budget in BUDGETS_TOKENS]
+        plot.write_text(plot_curves("Evidence found within a budget", labels, curves))
+        bench.say(f"Plot: {plot}")
+
+
+def _answers(bench: Bench, dataset: Dataset) -> list[Answer]:
+    # ids of agents are `agent-<uuid>`; so is that of the organization, of another kind
+    org_id = OrgId(bench.new_id("agent").replace("agent-", "org-", 1))
+    try:
+        started = time.perf_counter()
+        agents = {conv_id: _store(bench, org_id, dataset, conv_id) for conv_id in dataset.turns}
+        count = sum(map(len, dataset.turns.values()))
+        bench.say(f"{dataset.name}: {count} texts stored, {time.perf_counter() - started:.1f} s")
+        return [_ask(bench, org_id, agents[ask.conv_id], ask) for ask in dataset.asks]
+    finally:
+        bench.queries.rows("delete_recall_set", org_id)
+
+
+def _store(bench: Bench, org_id: OrgId, dataset: Dataset, conv_id: str) -> dict[str, str]:
+    """Store one conversation for an agent of its own; its agent, and which passage is which."""
+    agent_id, archive_id = bench.new_id("agent"), bench.new_id("archive")
+    bench.queries.rows("insert_recall_agent", org_id, agent_id=agent_id, embedding=bench.embedding)
+    ids = {"": agent_id}
+    turns = dataset.turns[conv_id]
+    for start in range(0, len(turns), BATCH):
+        batch = turns[start : start + BATCH]
+        vectors = _vectors(bench, [turn.text for turn in batch])
+        texts = [
+            NewText(id=bench.new_id("passage"), text=turn.text, created_at=turn.at, vector=vector)
+            for turn, vector in zip(batch, vectors, strict=True)
+        ]
+        bench.recall.add_passages(org_id, agent_id, texts, new_archive_id=archive_id)
+        ids |= {text.id: turn.msg_id for text, turn in zip(texts, batch, strict=True)}
+    return ids
+
+
+def _ask(bench: Bench, org_id: OrgId, ids: dict[str, str], ask: Ask) -> Answer:
+    (vector,) = _vectors(bench, [ask.query])
+    started = time.perf_counter()
+    found = bench.recall.find_passages(
+        org_id, PassageQuery(query=ask.query, agent_id=ids[""], vector=vector, limit=DEPTH)
+    )
+    seconds = time.perf_counter() - started
+    return Answer(
+        ask=ask, ranked=tuple(ids[hit.record.passage.id] for hit in found), seconds=seconds
+    )
+
+
+def _vectors(bench: Bench, texts: Sequence[str]) -> list[VectorOf | None]:
+    if bench.embedding is None:
+        return [None] * len(texts)
+    deadline = time.monotonic() + _EMBED_LIMIT_S
+    vectors = bench.embedder.embed(bench.embedding, texts, deadline=deadline)
+    return [VectorOf(values=tuple(values), model=bench.embedding) for values in vectors]
+
+
+def _report(say: Callable[[str], None], dataset: Dataset, answers: Sequence[Answer]) -> None:
+    groups: tuple[tuple[str, Callable[[Ask], str]], ...] = (
+        ("category", lambda ask: ask.category),
+        ("language", lambda ask: ask.language),
+    )
+    for title, group_of in groups:
+        say(f"{title:26}{'n':>6}" + "".join(f"{column:>14}" for column in _COLUMNS))
+        for name, (count, figures) in means(answers, dataset, group_of).items():
+            cells = "".join(f"{100 * figures[column]:14.1f}" for column in _COLUMNS)
+            say(f"{name:26}{count:6}{cells}")
+    _, figures = means(answers, dataset, lambda ask: ask.category)["all"]
+    within = ", ".join(
+        f"{budget:,}: {100 * figures[f'R within {budget}']:.1f}" for budget in BUDGETS_TOKENS
+    )
+    say(f"evidence found within tokens: {within}")
+    times = [answer.seconds for answer in answers]
+    empty = sum(not answer.ranked for answer in answers)
+    p50, p95, p99 = (1000 * percentile(times, share) for share in (0.5, 0.95, 0.99))
+    say(f"ms per search: p50 {p50:.0f}, p95 {p95:.0f}, p99 {p99:.0f}; without a result: {empty}\n")
+
+
+def _keep(path: Path, answers: Sequence[Answer]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"qid": a.ask.qid, "ranked": a.ranked}) + "\n" for a in answers)
+    path.write_text("".join(lines), encoding="utf-8")
