@@ -303,3 +303,28 @@ def test_compact_of_the_agents_own_conversation(client: Letta, agent: AgentState
         client.agents.messages.compact(
             agent.id, compaction_settings={"sliding_window_percentage": 2}
         )
+
+
+def test_cancel_stops_what_runs_in_the_conversation_only(
+    server: Server, client: Letta, agent: AgentState
+) -> None:
+    one = client.conversations.create(agent_id=agent.id).id
+    two = client.conversations.create(agent_id=agent.id).id
+    with psycopg.connect(server.database.admin_uri, autocommit=True) as conn:
+        runs = {name: new_id("run") for name in (one, two)}
+        for conversation, run_id in runs.items():
+            conn.execute(
+                "insert into remanence.runs (id, org_id, agent_id, conversation_id, ord, status, "
+                "options, input) select %s, org_id, agent_id, id, 1, 'created', '{}', '[]' "
+                "from remanence.conversations where id = %s",
+                [run_id, conversation],
+            )
+
+    stopped = client.conversations.cancel(one)
+
+    assert stopped == {runs[one]: "cancelled"}
+    assert client.runs.retrieve(runs[one]).status == "cancelled"
+    assert client.runs.retrieve(runs[two]).status == "created"
+    with pytest.raises(ConflictError, match="no active runs"):
+        client.conversations.cancel(one)
+    client.conversations.cancel(two)

@@ -28,6 +28,7 @@ from remanence.core.context import compile_context
 from remanence.core.types import Agent
 from remanence.db.conversations import ConversationFilter
 from remanence.db.paging import Page
+from remanence.errors import Conflict
 
 router = APIRouter(tags=["conversations"])
 
@@ -140,6 +141,19 @@ def fork_conversation(
         hidden=hidden,
     )
     return conversation_to_wire(view)
+
+
+@router.post("/v1/conversations/{conversation_id}/cancel")
+def cancel_conversation(ref: ThisConversation, call: ThisCall) -> dict[str, str]:
+    """Stop the runs of a conversation, and give up the calls that wait for an approval in it.
+
+    A run that a worker is at stops before its next step is stored.
+    """
+    known = call.deps.catalog.conversations.load_conversation(call.org_id, ref)
+    stopped = call.deps.engine.cancel(call.org_id, conversation_id=known.id)
+    if not stopped:
+        raise Conflict(f"conversation {known.id!r} has no active runs to cancel")
+    return {run.run_id: "cancelled" for run in stopped}
 
 
 class RecompileRequest(BaseModel):

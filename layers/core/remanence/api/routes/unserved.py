@@ -41,10 +41,7 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/v1/client-side-access-tokens"),
         ("DELETE", "/v1/client-side-access-tokens/{token}"),
     ),
-    "runs of a conversation by hand": (
-        ("POST", f"{_CONVERSATION}/cancel"),
-        ("POST", f"{_CONVERSATION}/stream"),
-    ),
+    "streams of a conversation that is running already": (("POST", f"{_CONVERSATION}/stream"),),
     "environments": (
         ("GET", "/v1/environments/{device_id}"),
         ("POST", "/v1/environments/{connection_id}/messages"),
