@@ -273,6 +273,7 @@ CREATE TABLE remanence.conversations (
     pending_call_ids text[] DEFAULT '{}'::text[] NOT NULL,
     pending_since timestamp with time zone,
     last_message_at timestamp with time zone,
+    compaction_tried_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -1588,6 +1589,7 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
      where conv.window_tokens > 0
         and conv.window_tokens > agent.context_window_limit * p_share
         and conv.lease_token is null
+        and (conv.compaction_tried_at is null or conv.compaction_tried_at < conv.last_message_at)
      order by conv.window_tokens::real / agent.context_window_limit desc
      limit p_limit)
 $$;

@@ -209,6 +209,10 @@ class PostgresStore:
         )
         return bool(answer["outcome"] == "ok")
 
+    def put_off_compaction(self, org_id: OrgId, conversation_id: str) -> None:
+        """See `engine.ports.Store`."""
+        self._queries.rows("put_off_compaction", org_id, conversation_id=conversation_id)
+
     def list_due(self, *, limit: int, hanging_after_ms: int, share: float) -> list[Due]:
         """See `engine.ports.Store`."""
         found = self._queries.call(

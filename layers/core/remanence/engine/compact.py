@@ -104,6 +104,9 @@ def compact(deps: EngineDeps, item: Due, *, deadline: float) -> bool:
     """
     state = deps.store.peek_state(item.org_id, item.conversation_id)
     budget = int(state.agent.context_window_limit * KEEP_SHARE)
+    if not plan_cut(state.window, budget).leaving:
+        deps.store.put_off_compaction(item.org_id, item.conversation_id)
+        return False
     return _compact(deps, state, budget, deadline) is not None
 
 

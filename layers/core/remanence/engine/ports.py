@@ -105,6 +105,10 @@ class Store(Protocol):
         """Write a compaction; False when the window moved or a step is running."""
         ...
 
+    def put_off_compaction(self, org_id: OrgId, conversation_id: str) -> None:
+        """Leave a conversation out of the sweep until more is said in it."""
+        ...
+
     def list_due(self, *, limit: int, hanging_after_ms: int, share: float) -> list[Due]:
         """What the sweep has to look at, over all organizations."""
         ...

@@ -266,6 +266,7 @@ create table remanence.conversations (
     pending_call_ids text[] not null default '{}',
     pending_since timestamptz,
     last_message_at timestamptz,
+    compaction_tried_at timestamptz,            -- when there was nothing to move
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );

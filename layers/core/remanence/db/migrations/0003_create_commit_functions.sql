@@ -445,6 +445,7 @@ as $$
      where conv.window_tokens > 0
         and conv.window_tokens > agent.context_window_limit * p_share
         and conv.lease_token is null
+        and (conv.compaction_tried_at is null or conv.compaction_tried_at < conv.last_message_at)
      order by conv.window_tokens::real / agent.context_window_limit desc
      limit p_limit)
 $$;
