@@ -112,7 +112,7 @@ def test_summary_that_drops_names_and_numbers_is_asked_for_once_more_and_complet
     [(model, text)] = summaries_of(fresh_database, agent_id)
     assert model == "scripted/model"
     assert text.startswith("They talked of 4700.")
-    assert "4702" in text
+    assert "4701" in text
 
 
 def test_message_that_arrives_while_a_summary_is_written_is_neither_lost_nor_covered(
