@@ -202,7 +202,13 @@ CREATE FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) RET
                 join remanence.tools as tool on tool.id = link.tool_id
                 where link.agent_id = agent.id), '[]')
             else '[]' end,
-        'message_ids', remanence.context_message_ids_v1(agent.id))
+        'message_ids', remanence.context_message_ids_v1(agent.id),
+        'pending', (
+            select to_jsonb(request) - 'lexemes'
+            from remanence.conversations as conv
+            join remanence.messages as request on request.id = conv.pending_message_id
+            where conv.agent_id = agent.id and conv.is_default
+                and remanence.approval_waits_v1(conv)))
     from remanence.agents as agent
     where agent.id = p_agent_id
 $$;
@@ -286,8 +292,7 @@ CREATE FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p 
 declare
     answers text[] := array(
         select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')));
-    waits boolean := p_conv.pending_message_id is not null and p_conv.pending_since
-        > clock_timestamp() - (p ->> 'approval_ttl_ms')::bigint * interval '1 millisecond';
+    waits boolean := remanence.approval_waits_v1(p_conv);
 begin
     if answers <> '{}' then
         if not waits or not answers @> p_conv.pending_call_ids or not answers <@ array(
@@ -304,6 +309,13 @@ begin
     end if;
     return null;
 end
+$$;
+
+CREATE FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select p_conv.pending_message_id is not null
+        and p_conv.pending_since > clock_timestamp() - interval '30 days'
 $$;
 
 CREATE FUNCTION remanence.archive_fill_v1(p jsonb) RETURNS jsonb
@@ -473,6 +485,13 @@ CREATE TABLE remanence.runs (
     started_at timestamp with time zone,
     completed_at timestamp with time zone,
     ttft_ns bigint,
+    callback_url text,
+    callback_method text,
+    callback_due_at timestamp with time zone,
+    callback_tries integer DEFAULT 0 NOT NULL,
+    callback_sent_at timestamp with time zone,
+    callback_status_code integer,
+    callback_error text,
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['created'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 
@@ -927,7 +946,8 @@ begin
             'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run_id);
     end if;
     update remanence.runs
-    set status = 'cancelled', stop_reason = 'cancelled', completed_at = clock_timestamp()
+    set status = 'cancelled', stop_reason = 'cancelled', completed_at = clock_timestamp(),
+        callback_due_at = case when callback_url is not null then clock_timestamp() end
     where conversation_id = conv.id and status in ('created', 'running');
     delete from remanence.summaries where conversation_id = conv.id;
     delete from remanence.messages where conversation_id = conv.id;
@@ -935,6 +955,7 @@ begin
     set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}', epoch = null,
         epoch_seen = null,
         fence = fence + 1, lease_token = null, lease_until = null,
+        pending_message_id = null, pending_call_ids = '{}', pending_since = null,
         updated_at = clock_timestamp()
     where id = conv.id;
     return '{"outcome": "ok"}';
@@ -1192,7 +1213,9 @@ begin
             status = case when held and status = 'running' then status else 'cancelled' end,
             stop_reason = case when held and status = 'running' then null else 'cancelled' end,
             completed_at = case when held and status = 'running' then null
-                else clock_timestamp() end
+                else clock_timestamp() end,
+            callback_due_at = case when callback_url is not null
+                and not (held and status = 'running') then clock_timestamp() end
         where id = run.id and status in ('created', 'running')
         returning * into run;
         if found and not held and run.started_at is not null then
@@ -1278,12 +1301,13 @@ begin
     end if;
     insert into remanence.runs (
         id, org_id, agent_id, conversation_id, ord, status, background, options, input,
-        idempotency_key, request_hash, metadata)
+        idempotency_key, request_hash, metadata, callback_url, callback_method)
     values (
         asked ->> 'id', conv.org_id, conv.agent_id, conv.id, conv.next_ord, 'created',
         (asked ->> 'background')::boolean, asked -> 'options', asked -> 'input',
         asked ->> 'idempotency_key', asked ->> 'request_hash',
-        coalesce(asked -> 'metadata', '{}'))
+        coalesce(asked -> 'metadata', '{}'), asked ->> 'callback_url',
+        asked ->> 'callback_method')
     returning * into run;
     update remanence.conversations set next_ord = next_ord + 1 where id = conv.id;
     if (p ->> 'queued')::boolean then
@@ -1376,7 +1400,8 @@ CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool t
                 when part ->> 'type' = 'reasoning' and part ? 'redacted'
                     then 'hidden_reasoning_message'
                 when part ->> 'type' = 'reasoning' then 'reasoning_message'
-                when role = 'approval' then 'approval_request_message'
+                when role = 'approval' and (part ? 'waits' or not parts @> '[{"waits": true}]')
+                    then 'approval_request_message'
                 when part ->> 'name' = p_speech_tool then 'assistant_message'
                 else 'tool_call_message' end
             from jsonb_array_elements(parts) with ordinality as items (part, place)
@@ -1501,7 +1526,8 @@ begin
         update remanence.runs
         set status = finish ->> 'status', stop_reason = finish ->> 'stop_reason',
             error = nullif(finish -> 'error', 'null'),
-            ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment
+            ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment,
+            callback_due_at = case when callback_url is not null then moment end
         where id = p ->> 'run_id';
         update remanence.agents
         set last_stop_reason = finish ->> 'stop_reason', last_run_completion = moment,
@@ -1570,11 +1596,11 @@ begin
 end
 $$;
 
-CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) RETURNS TABLE(kind text, org_id text, conversation_id text)
+CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) RETURNS TABLE(kind text, org_id text, conversation_id text, run_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    (select distinct 'hanging', run.org_id, run.conversation_id
+    (select distinct 'hanging', run.org_id, run.conversation_id, null
      from remanence.runs as run
      join remanence.conversations as conv on conv.id = run.conversation_id
      where run.status in ('created', 'running')
@@ -1583,7 +1609,7 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
         and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
      limit p_limit)
     union all
-    (select 'large', conv.org_id, conv.id
+    (select 'large', conv.org_id, conv.id, null
      from remanence.conversations as conv
      join remanence.agents as agent on agent.id = conv.agent_id
      where conv.window_tokens > 0
@@ -1591,6 +1617,12 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
         and conv.lease_token is null
         and (conv.compaction_tried_at is null or conv.compaction_tried_at < conv.last_message_at)
      order by conv.window_tokens::real / agent.context_window_limit desc
+     limit p_limit)
+    union all
+    (select 'callback', run.org_id, run.conversation_id, run.id
+     from remanence.runs as run
+     where run.callback_due_at <= pg_catalog.clock_timestamp()
+     order by run.callback_due_at
      limit p_limit)
 $$;
 
@@ -2242,6 +2274,8 @@ CREATE INDEX passages_archive_created_idx ON remanence.passages USING btree (arc
 
 CREATE INDEX runs_agent_created_idx ON remanence.runs USING btree (agent_id, created_at, id);
 
+CREATE INDEX runs_callback_idx ON remanence.runs USING btree (callback_due_at) WHERE (callback_due_at IS NOT NULL);
+
 CREATE UNIQUE INDEX runs_idempotency_idx ON remanence.runs USING btree (conversation_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX runs_org_created_idx ON remanence.runs USING btree (org_id, created_at, id);
@@ -2419,6 +2453,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.conversations TO remanence_
 
 REVOKE ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) TO remanence_app;

@@ -5,9 +5,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
-from remanence.api.wire.inputs import RunRequest
-from remanence.core.exchange import Image, Text
+from remanence.api.wire.answers import Requests
+from remanence.api.wire.callbacks import check_reachable
+from remanence.api.wire.inputs import AsyncRequest, RunRequest
+from remanence.core.exchange import Approval, Image, Text, ToolCall, ToolReturn
+from remanence.core.types import Message
 from remanence.errors import InvalidRequest, NotSupported
 
 if TYPE_CHECKING:
@@ -15,15 +19,29 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 AGENT = "agent-75db1e9c-c728-479c-b12d-07ef33b74c5f"
+REQUEST = Message(
+    id="message-1",
+    role="approval",
+    parts=(
+        ToolCall(tool_call_id="a", name="look", arguments="{}"),
+        ToolCall(tool_call_id="c", name="pay", arguments="{}", waits=True),
+    ),
+    created_at=NOW,
+)
 
 
-def order(body: dict[str, Any], idempotency_key: str | None = None) -> RunOrder:
+def order(
+    body: dict[str, Any],
+    idempotency_key: str | None = None,
+    requests: Requests | None = None,
+) -> RunOrder:
     numbers = itertools.count(1)
     return RunRequest.model_validate(body).to_order(
         agent_id=AGENT,
         idempotency_key=idempotency_key,
         now=NOW,
         new_id=lambda kind: f"{kind}-{next(numbers)}",
+        requests=requests,
     )
 
 
@@ -135,18 +153,159 @@ def test_nothing_said_is_refused(body: dict[str, Any]) -> None:
         order(body)
 
 
+def answering(*answers: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"type": "approval", "approvals": list(answers), **fields}]}
+
+
+def test_order_of_an_approval_is_one_message_with_every_answer() -> None:
+    got = order(
+        answering(
+            {"type": "approval", "tool_call_id": "a", "approve": True},
+            {"tool_call_id": "b", "approve": False, "reason": "no"},
+            {"type": "tool", "tool_call_id": "c", "status": "error", "tool_return": "x"},
+            otid="o",
+        )
+    )
+
+    (message,) = got.messages
+    assert (message.role, message.otid) == ("approval", "o")
+    assert message.parts == (
+        Approval(tool_call_id="a", approve=True),
+        Approval(tool_call_id="b", approve=False, reason="no"),
+        ToolReturn(tool_call_id="c", name="", text="x", status="error"),
+    )
+    assert got.answers == ("a", "b", "c")
+
+
+def test_order_of_tool_returns_names_the_tools_of_the_request() -> None:
+    sent = {
+        "type": "tool_return",
+        "tool_returns": [
+            {
+                "tool_call_id": "c",
+                "status": "success",
+                "tool_return": [{"type": "text", "text": "one"}, {"text": "two"}],
+                "stdout": ["out"],
+                "stderr": None,
+            }
+        ],
+    }
+
+    got = order({"messages": [sent]}, requests=Requests(pending=REQUEST, named=REQUEST))
+
+    assert got.messages[0].parts == (
+        ToolReturn(tool_call_id="c", name="pay", text="one\ntwo", stdout=("out",)),
+    )
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("fields", "requests"),
     [
-        {"messages": [{"type": "approval", "approvals": []}]},
-        {"messages": [{"type": "tool_return", "tool_returns": []}]},
-        {"input": "x", "client_tools": [{"name": "mine"}]},
-        {"input": "x", "background": True},
+        ({"approve": False, "reason": "no"}, Requests(pending=REQUEST)),
+        (
+            {"approve": False, "reason": "no", "approval_request_id": REQUEST.id},
+            Requests(named=REQUEST),
+        ),
     ],
 )
-def test_what_is_not_served_is_refused_by_name(body: dict[str, Any]) -> None:
-    with pytest.raises(NotSupported):
-        order(body)
+def test_order_of_an_approval_in_its_old_form_answers_every_call_that_waits(
+    fields: dict[str, Any], requests: Requests
+) -> None:
+    got = order({"messages": [{"type": "approval", **fields}]}, requests=requests)
+
+    assert got.messages[0].parts == (Approval(tool_call_id="c", approve=False, reason="no"),)
+
+
+def test_an_answer_is_one_request_with_the_one_it_answers() -> None:
+    sent = answering({"tool_call_id": "c", "approve": True})
+
+    now = order(sent, requests=Requests(pending=REQUEST, named=REQUEST))
+    later = order(sent, requests=Requests(named=REQUEST))
+
+    assert now.idempotency_key
+    assert (now.idempotency_key, now.request_hash) == (later.idempotency_key, later.request_hash)
+    assert order(sent).idempotency_key is None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [{"type": "approval", "approvals": []}],
+        [{"type": "approval"}],
+        [{"type": "approval", "approve": True}],
+        [{"type": "approval", "approve": True, "approval_request_id": "message-9"}],
+        [{"type": "tool_return", "tool_returns": []}],
+        [{"type": "approval", "approvals": [{"tool_call_id": "c", "approve": True}] * 2}],
+        [{"type": "approval", "approvals": [{"tool_call_id": "c", "approve": True}]}, said("x")],
+    ],
+)
+def test_answer_to_nothing_to_something_twice_or_beside_a_message_is_refused(sent: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        order({"messages": sent})
+
+
+def test_tools_of_the_caller_are_options_of_the_run() -> None:
+    got = order(
+        {
+            "input": "x",
+            "client_tools": [
+                {"name": "plain"},
+                {
+                    "name": "full",
+                    "description": "d",
+                    "parameters": {"properties": {"a": {"type": "string"}}, "required": ["a"]},
+                },
+            ],
+        }
+    )
+
+    plain, full = got.options.client_tools
+    assert (plain.name, plain.description, plain.tool_type) == ("plain", "", "client")
+    assert plain.parameters == {"type": "object", "properties": {}}
+    assert full.parameters["required"] == ["a"]
+    assert full.parameters["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [[{"name": "a"}, {"name": "a"}], [{"name": "a", "parameters": {"type": "string"}}]],
+)
+def test_tools_of_the_caller_that_no_model_could_call_are_refused(tools: Any) -> None:
+    with pytest.raises(InvalidRequest, match="client_tools"):
+        order({"input": "x", "client_tools": tools})
+
+
+def test_image_that_a_tool_returned_is_refused_by_name() -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://x.org/y"}}
+    returned = {"type": "tool", "tool_call_id": "c", "tool_return": [image]}
+
+    with pytest.raises(NotSupported, match="images"):
+        order(answering(returned))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x.org",
+        "https://",
+        "x.org/path",
+        "https://me:secret@x.org",
+        "https://x.org:port",
+        "https://x.org/a b",
+        "https://" + "x" * 3000,
+        "https://x.org/\u00e9",
+    ],
+)
+def test_callback_that_is_no_plain_url_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="callback_url"):
+        AsyncRequest.model_validate({"input": "x", "callback_url": url})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "localhost"])
+def test_callback_to_a_private_address_is_refused_at_once(host: str) -> None:
+    with pytest.raises(InvalidRequest, match="private"):
+        check_reachable(f"http://{host}:8080/x")
+    check_reachable("https://example.org/x")
 
 
 def test_options_of_a_stream_need_a_stream() -> None:

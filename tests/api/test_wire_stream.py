@@ -1,6 +1,10 @@
+import asyncio
+import itertools
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -56,17 +60,21 @@ def silent_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
 
 
 def stored(*parts: Part, returns: tuple[Part, ...] = ()) -> StepStored:
-    messages = [Message(id=SAID, role="assistant", parts=parts, created_at=NOW, step_id="step-1")]
+    messages = [
+        Message(id=SAID, role="assistant", parts=parts, created_at=NOW, step_id="step-1", seq=7)
+    ]
     if returns:
         messages.append(
-            Message(id=RETURNED, role="tool", parts=returns, created_at=NOW, step_id="step-1")
+            Message(
+                id=RETURNED, role="tool", parts=returns, created_at=NOW, step_id="step-1", seq=8
+            )
         )
     return StepStored(step_id="step-1", messages=tuple(messages))
 
 
 def streamed(*deltas: tuple[int, Delta]) -> list[Event]:
     return [
-        Streamed(step_id="step-1", message_id=SAID, part_index=index, delta=delta)
+        Streamed(step_id="step-1", message_id=SAID, seq=7, part_index=index, delta=delta)
         for index, delta in deltas
     ]
 
@@ -82,10 +90,18 @@ def options(**values: object) -> StreamOptions:
     return StreamOptions(**(defaults | values))
 
 
+def given(events: Iterable[Event]) -> Generator[Event]:
+    yield from events
+
+
+async def collected(stream: AsyncIterator[bytes]) -> list[bytes]:
+    return [chunk async for chunk in stream]
+
+
 def frames(events: Iterable[Event], **values: object) -> list[tuple[str | None, object]]:
     """The stream as (event name, data) pairs; a comment is ("comment", text)."""
     found: list[tuple[str | None, object]] = []
-    for chunk in to_sse(iter(events), options(**values)):
+    for chunk in asyncio.run(collected(to_sse(given(events), options(**values)))):
         text = chunk.decode()
         assert text.endswith("\n\n")
         name = None
@@ -295,23 +311,70 @@ def test_stream_of_tokens_with_unreadable_speech_shows_the_call_when_it_is_store
     assert kinds(events, tokens=True, pings=False)[0] == "tool_call_message"
 
 
-def test_stream_of_tokens_repeats_of_a_waiting_reply_only_its_calls() -> None:
-    call = ToolCall(tool_call_id="c", name="pay", arguments="{}")
-    waiting = Message(id=SAID, role="approval", parts=(Text(text="May I?"), call), created_at=NOW)
-    events = [
+def waiting_reply(*, is_streamed_as_waiting: bool) -> list[Event]:
+    calls = (
+        ToolCall(tool_call_id="a", name="look", arguments='{"q": 1}'),
+        ToolCall(tool_call_id="c", name="pay", arguments='{"sum": 5}', waits=True),
+    )
+    request = Message(
+        id=SAID, role="approval", parts=(Text(text="May I?"), *calls), created_at=NOW, seq=7
+    )
+    fragments = streamed(
+        (0, TextDelta(text="May I?")),
+        (1, ToolCallDelta(tool_call_id="a", name="look")),
+        (1, ToolCallDelta(tool_call_id="a", arguments='{"q": 1}')),
+        (2, ToolCallDelta(tool_call_id="c", name="pay")),
+        (2, ToolCallDelta(tool_call_id="c", arguments='{"sum": 5}')),
+    )
+    return [
         STARTED,
         STEP,
-        *streamed((0, TextDelta(text="May I?")), (1, ToolCallDelta(tool_call_id="c", name="pay"))),
-        StepStored(step_id="step-1", messages=(waiting,)),
+        *(
+            replace(event, waits=is_streamed_as_waiting and event.part_index == 2)
+            for event in fragments
+        ),
+        StepStored(step_id="step-1", messages=(request,)),
         ENDED,
     ]
 
-    assert kinds(events, tokens=True, pings=False)[:3] == [
+
+def test_stream_of_steps_shows_the_calls_that_wait_as_one_request() -> None:
+    events = waiting_reply(is_streamed_as_waiting=True)
+
+    got = [data for _, data in frames(events, pings=False)[:3]]
+
+    assert [data["message_type"] for data in got] == [
         "assistant_message",
         "tool_call_message",
         "approval_request_message",
     ]
-    assert kinds(events, pings=False)[:2] == ["assistant_message", "approval_request_message"]
+    assert got[2]["otid"] == SAID
+    assert [call["tool_call_id"] for call in got[2]["tool_calls"]] == ["c"]
+
+
+def test_stream_of_tokens_shows_a_request_for_approval_as_deltas_and_repeats_nothing() -> None:
+    events = waiting_reply(is_streamed_as_waiting=True)
+
+    got = [data for _, data in frames(events, tokens=True, pings=False)[:-3]]
+
+    assert [data["message_type"] for data in got] == [
+        "assistant_message",
+        "tool_call_message",
+        "tool_call_message",
+        "approval_request_message",
+        "approval_request_message",
+    ]
+    assert {data["otid"] for data in got[3:]} == {SAID}
+    assert [data["tool_call"] for data in got[3:]] == [
+        {"name": "pay", "tool_call_id": "c"},
+        {"arguments": '{"sum": 5}', "tool_call_id": "c"},
+    ]
+
+
+def test_stream_of_tokens_tells_of_a_wait_that_the_fragments_did_not_know_of() -> None:
+    events = waiting_reply(is_streamed_as_waiting=False)
+
+    assert kinds(events, tokens=True, pings=False)[-4] == "approval_request_message"
 
 
 def test_stream_with_wanted_types_filters_messages_but_keeps_the_frame() -> None:
@@ -365,11 +428,12 @@ def test_stream_of_a_failed_run_says_so_in_a_named_event() -> None:
 def test_stream_of_a_run_that_goes_on_elsewhere_says_where_to_read_it() -> None:
     handed_over = RunHandedOver(run_id="run-1", usage=Usage(), step_count=3)
 
-    got = frames([STARTED, STEP, handed_over], pings=False)
+    got = frames([STARTED, STEP, stored(Text(text="Hi")), handed_over], pings=False)
 
-    assert [name for name, _ in got] == ["error", None]
-    assert got[0][1]["error_type"] == "stream_incomplete"
-    assert "/v1/runs/run-1" in got[0][1]["message"]
+    assert [name for name, _ in got] == [None, "error", None]
+    assert got[1][1]["error_type"] == "stream_incomplete"
+    assert got[1][1]["seq_id"] == got[0][1]["seq_id"]
+    assert "/v1/runs/run-1/stream" in got[1][1]["message"]
     assert to_answer([STARTED, handed_over], View()).ended is handed_over
 
 
@@ -383,59 +447,67 @@ def test_stream_of_a_cancelled_run_ends_without_usage() -> None:
 
 def test_stream_keeps_line_separators_inside_one_line() -> None:
     text = "a\u2028b\u2029c\u0085d\r\ne"
-    chunks = list(to_sse(iter([STARTED, STEP, stored(Text(text=text)), ENDED]), options()))
+    events = given([STARTED, STEP, stored(Text(text=text)), ENDED])
+    chunks = asyncio.run(collected(to_sse(events, options())))
 
     assert len(chunks[1].decode().splitlines()) == 2
     assert json.loads(chunks[1].removeprefix(b"data: "))["content"] == text
 
 
-def waiting(events: list[Event], gate: threading.Event) -> Iterator[Event]:
+def waiting(events: list[Event], gate: threading.Event) -> Generator[Event]:
     yield events[0]
     gate.wait(5)
     yield from events[1:]
 
 
-def test_stream_of_a_silent_run_gets_keepalives_with_its_run_id() -> None:
+async def opened_after_three(**values: object) -> list[bytes]:
+    """The stream of a run that is silent until three chunks have come."""
     gate = threading.Event()
-    stream = to_sse(waiting([STARTED, STEP, ENDED], gate), options(keepalive_s=0.01))
-
-    first, second, third = next(stream), next(stream), next(stream)
+    stream = to_sse(waiting([STARTED, STEP, ENDED], gate), options(**values))
+    chunks = [await anext(stream) for _ in range(3)]
     gate.set()
-    rest = list(stream)
+    return chunks + [chunk async for chunk in stream]
 
-    for chunk in (first, second, third):
+
+def test_stream_of_a_silent_run_gets_keepalives_with_its_run_id() -> None:
+    chunks = asyncio.run(opened_after_three(keepalive_s=0.01))
+
+    for chunk in chunks[:3]:
         ping = json.loads(chunk.removeprefix(b"data: "))
         assert (ping["message_type"], ping["run_id"]) == ("ping", "run-1")
-    assert rest[-1] == b"data: [DONE]\n\n"
+    assert chunks[-1] == b"data: [DONE]\n\n"
 
 
 def test_stream_without_pings_of_a_silent_run_gets_comments() -> None:
-    gate = threading.Event()
-    stream = to_sse(waiting([STARTED, STEP, ENDED], gate), options(keepalive_s=0.01, pings=False))
+    chunks = asyncio.run(opened_after_three(keepalive_s=0.01, pings=False))
 
-    first = next(stream)
-    gate.set()
-
-    assert first.startswith(b":")
-    assert not any(chunk.startswith(b":") for chunk in list(stream)[-3:])
+    assert all(chunk.startswith(b":") for chunk in chunks[:3])
+    assert not any(chunk.startswith(b":") for chunk in chunks[-3:])
 
 
-def test_paced_left_early_reads_the_source_to_its_end() -> None:
-    finished = threading.Event()
+def test_paced_left_early_closes_the_source_at_its_next_value() -> None:
+    closed = threading.Event()
 
-    def numbers() -> Iterator[int]:
-        yield from range(5)
-        finished.set()
+    def numbers() -> Generator[int]:
+        try:
+            for number in itertools.count():
+                time.sleep(0.001)
+                yield number
+        finally:
+            closed.set()
 
-    pace = paced(numbers(), 5)
-    next(pace)
-    pace.close()
+    async def leave_early() -> None:
+        pace = paced(numbers(), 5)
+        await anext(pace)
+        await pace.aclose()
 
-    assert finished.wait(5)
+    asyncio.run(leave_early())
+
+    assert closed.wait(5)
 
 
 def test_stream_whose_reader_dies_ends_with_an_error(silent_threads: Callable[[], object]) -> None:
-    def broken() -> Iterator[Event]:
+    def broken() -> Generator[Event]:
         yield STARTED
         raise RuntimeError("bug")
 

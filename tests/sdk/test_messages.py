@@ -135,8 +135,12 @@ def test_create_takes_parts_and_images(server: Server, client: Letta, agent: Age
         {"input": "x", "include_pings": False},
         {"input": "nul \0"},
         {"input": "x", "include_return_message_types": ["no_message"]},
+        {"messages": [{"type": "approval", "approvals": []}]},
+        {"messages": [{"type": "tool_return", "tool_returns": []}]},
+        {"messages": [{"type": "approval", "approve": True}]},
+        {"input": "x", "client_tools": [{"name": "no name"}]},
     ],
-    ids=range(15),
+    ids=range(19),
 )
 def test_create_of_nonsense_is_refused_and_stores_nothing(
     server: Server, client: Letta, agent: AgentState, request_body: dict[str, Any]
@@ -155,24 +159,6 @@ def test_create_for_an_unknown_agent_is_not_found(client: Letta) -> None:
         list(client.agents.messages.stream(new_id("agent"), messages=said("hi")))
     with pytest.raises(NotFoundError):
         client.agents.messages.list(new_id("agent"))
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"messages": [{"type": "approval", "approvals": []}]},
-        {"messages": [{"type": "tool_return", "tool_returns": []}]},
-        {"input": "x", "client_tools": [{"name": "mine"}]},
-        {"input": "x", "streaming": True, "background": True},
-    ],
-)
-def test_create_with_what_is_not_served_yet_says_so_once(
-    server: Server, agent: AgentState, fields: dict[str, Any]
-) -> None:
-    answer = httpx.post(f"{server.base_url}/v1/agents/{agent.id}/messages", json=fields)
-
-    assert answer.status_code == 501
-    assert answer.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(

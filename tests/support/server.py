@@ -20,6 +20,7 @@ from remanence.api.deps import Deps
 from remanence.db.catalog import Catalog
 from remanence.db.connect import PooledConnections
 from remanence.db.history import History
+from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.seed import seed
@@ -144,6 +145,7 @@ def a_deps(
         **{
             "catalog": catalog,
             "history": History(queries),
+            "ongoing": Ongoing(queries),
             "recall": recall,
             "archival": Archival(
                 passages=recall, embedder=models, new_id=new_id, monotonic=time.monotonic

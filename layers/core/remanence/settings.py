@@ -54,6 +54,10 @@ class Settings:
     tool_requirements: str = ""
     # 1: custom tools run on this machine may use the network.
     tool_network: int = 0
+    # Signs callbacks (HMAC-SHA256); empty: they are not signed.
+    callback_secret: str = ""
+    # 1: callbacks may go to private addresses (a laptop, tests).
+    callback_private: int = 0
     # Connections of a server's pool (a Lambda environment always has one).
     pool_size: int = 8
     # Share (0..1) of the context window above which the sweep compacts a conversation.

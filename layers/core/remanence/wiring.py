@@ -23,9 +23,11 @@ from remanence.core.tool_specs import read_requirements
 from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
 from remanence.db.history import History
+from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.store import PostgresStore
+from remanence.dispatch.callback import HttpCaller
 from remanence.engine.archival import Archival
 from remanence.engine.custom import CustomTools
 from remanence.engine.deps import EngineDeps
@@ -106,6 +108,11 @@ def build(
         step_limit_s=settings.step_limit_s,
         busy_wait_s=settings.busy_wait_s,
         custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings)),
+        caller=HttpCaller(
+            secret=settings.callback_secret,
+            allows_private=bool(settings.callback_private),
+            now=now,
+        ),
     )
     return Parts(
         settings=settings,
@@ -221,7 +228,8 @@ _FIRST_MODELS = {
 }
 
 
-def _app(parts: Parts) -> FastAPI:
+def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
+    """The application. `is_adapted`: requests come through the Lambda Web Adapter."""
     from remanence.api.app import create_app  # noqa: PLC0415  FastAPI, only where HTTP is served
     from remanence.api.deps import Deps  # noqa: PLC0415
 
@@ -229,6 +237,7 @@ def _app(parts: Parts) -> FastAPI:
         Deps(
             catalog=parts.catalog,
             history=History(parts.queries),
+            ongoing=Ongoing(parts.queries),
             recall=parts.recall,
             archival=Archival(
                 passages=parts.recall,
@@ -248,6 +257,8 @@ def _app(parts: Parts) -> FastAPI:
             default_model=parts.models.default_handle or None,
             default_embedding=parts.settings.default_embedding or None,
             tool_requirements=read_requirements(parts.settings.tool_requirements),
+            calls_private_addresses=bool(parts.settings.callback_private),
+            trusts_lambda_context=is_adapted,
         )
     )
     app.state.default_model = parts.models.default_handle
@@ -339,7 +350,8 @@ def lambda_api_app() -> FastAPI:
 
 def lambda_chat_app() -> FastAPI:
     """The routes that run an agent, for uvicorn under the Lambda Web Adapter."""
-    return _app(lambda_parts())
+    is_adapted = any(name.startswith("AWS_LWA_") for name in os.environ)
+    return _app(lambda_parts(), is_adapted=is_adapted)
 
 
 def lambda_step() -> Callable[..., bool]:

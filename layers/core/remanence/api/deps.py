@@ -12,10 +12,12 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from remanence.api.auth import Actor
+from remanence.api.deadline import deadline_in
 from remanence.core.exchange import EmbeddingInfo, ModelInfo
 from remanence.core.ids import IdSource, OrgId
 from remanence.db.catalog import Catalog
 from remanence.db.history import History
+from remanence.db.ongoing import Ongoing
 from remanence.db.recall import PostgresRecall
 from remanence.engine.archival import Archival
 from remanence.engine.ports import Zones
@@ -59,6 +61,7 @@ class Deps:
     Args:
         catalog: agents, blocks and tools in the database.
         history: messages, runs and steps in the database.
+        ongoing: what is going on in a conversation.
         recall: passages in the database.
         archival: stores and searches passages with their vectors.
         engine: runs agents.
@@ -72,10 +75,14 @@ class Deps:
         default_model: handle for an agent that names none; None: it must name one.
         default_embedding: handle for an agent that names none; None: lexical search only.
         tool_requirements: packages that custom tools may require, with pinned versions.
+        calls_private_addresses: a callback may go to an address that is not public.
+        trusts_lambda_context: requests come through the Lambda Web Adapter, which says how long
+            an invocation lasts.
     """
 
     catalog: Catalog
     history: History
+    ongoing: Ongoing
     recall: PostgresRecall
     archival: Archival
     engine: Engine
@@ -89,6 +96,8 @@ class Deps:
     default_model: str | None = None
     default_embedding: str | None = None
     tool_requirements: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+    calls_private_addresses: bool = False
+    trusts_lambda_context: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +105,14 @@ class Call:
     """One request: who calls, and what there is to answer with.
 
     `is_sdk` says that the caller is an SDK of version 1 or later: it gets relations only when it
-    asks for them, and nothing back from attaching a tool.
+    asks for them, and nothing back from attaching a tool. `deadline` is when to be done, in
+    seconds of Deps.monotonic, if this request may not take as long as it likes.
     """
 
     deps: Deps
     actor: Actor
     is_sdk: bool
+    deadline: float | None = None
 
     @property
     def org_id(self) -> OrgId:
@@ -111,11 +122,11 @@ class Call:
 
 async def _call_of(request: Request) -> Call:
     """Async, so that no thread is spent on looking at two attributes."""
-    return Call(
-        deps=request.app.state.deps,
-        actor=request.state.actor,
-        is_sdk=_is_sdk(request),
-    )
+    deps: Deps = request.app.state.deps
+    deadline = None
+    if deps.trusts_lambda_context:
+        deadline = deadline_in(request.headers, now=deps.now, monotonic=deps.monotonic)
+    return Call(deps=deps, actor=request.state.actor, is_sdk=_is_sdk(request), deadline=deadline)
 
 
 def _is_sdk(request: Request) -> bool:

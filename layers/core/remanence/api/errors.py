@@ -1,6 +1,7 @@
 """Errors as HTTP answers: the only place that knows both.
 
-Every answer is `{"detail": ...}`, but a model provider's failure, which is `{"error": ...}`.
+Every answer is `{"detail": <text>}`, but a model provider's failure, which is `{"error": ...}`,
+and a refusal because tool calls wait for an approval, whose detail is an object.
 The SDKs send a request again after 408, 409, 429 and 5xx unless `x-should-retry: false` forbids
 it; it is forbidden where the same request cannot succeed, or was stored and would be stored twice.
 """
@@ -22,6 +23,7 @@ from remanence.errors import (
     AgentBusy,
     AppError,
     NotAuthenticated,
+    PendingApproval,
     ProviderError,
     ProviderRateLimited,
     StoreError,
@@ -64,6 +66,14 @@ def _body_of(exc: AppError) -> dict[str, Any]:
     if isinstance(exc, StoreError):
         # Its message may name a host or a column: it is for the log.
         return {"detail": "The database is not available now; try again later"}
+    if isinstance(exc, PendingApproval):
+        return {
+            "detail": {
+                "code": exc.code,
+                "message": exc.message,
+                "pending_request_id": exc.pending_request_id,
+            }
+        }
     body: dict[str, Any] = {"detail": exc.message}
     if isinstance(exc, AgentBusy):
         body["run_id"] = exc.run_id

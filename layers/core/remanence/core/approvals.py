@@ -141,6 +141,15 @@ def as_request(reply: Reply, waiting: frozenset[str]) -> Reply:
     )
 
 
+def waiting_in(message: Message) -> tuple[ToolCall, ...]:
+    """The calls of an approval request that wait for an answer; empty when it is none.
+
+    A request that does not say which of its calls wait (one that was imported) means all of them.
+    """
+    calls = tuple(part for part in message.parts if isinstance(part, ToolCall))
+    return tuple(call for call in calls if call.waits) or calls
+
+
 def open_calls(window: Sequence[Message]) -> OpenCalls | None:
     """The unanswered calls at the very end of a window; None when there are none.
 

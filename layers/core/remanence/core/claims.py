@@ -15,6 +15,7 @@ from remanence.core.types import RunOptions
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from remanence.core.callbacks import Callback
     from remanence.core.events import RunError
     from remanence.core.exchange import Usage
     from remanence.core.ids import OrgId
@@ -30,9 +31,11 @@ class RunOrder:
         conversation_id: the conversation; with an `agent_id` it must be one of that agent's.
         messages: what is said to the agent; roles user, system or assistant, without `seq`.
         options: how to run.
-        background: nobody waits for it: it is stored, queued behind what runs, and returned.
+        background: it is stored whatever runs, queued behind it, and nobody needs to wait for it.
+        is_streamed: somebody listens all the same, so it begins at once if nothing runs.
         idempotency_key: the same key in the same conversation is the same run.
         request_hash: what the key stands for; the same key with another hash is refused.
+        callback: whom to tell when the run is over.
     """
 
     agent_id: str | None
@@ -40,8 +43,15 @@ class RunOrder:
     messages: tuple[Message, ...]
     options: RunOptions = field(default_factory=RunOptions)
     background: bool = False
+    is_streamed: bool = False
     idempotency_key: str | None = None
     request_hash: str | None = None
+    callback: Callback | None = None
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether storing it does not claim the conversation for it."""
+        return self.background and not self.is_streamed
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -127,6 +137,8 @@ class RunProgress:
     """What a run has said after some place, oldest first, and where it stands.
 
     `error` is set when it failed; `usage` and `step_count` are of the whole run until now.
+    `is_hanging`: it is not over, and nobody holds its conversation. `is_gone`: its messages were
+    deleted.
     """
 
     run: Run
@@ -134,12 +146,19 @@ class RunProgress:
     usage: Usage
     step_count: int
     error: RunError | None
+    is_hanging: bool = False
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """Something the sweep has to look at. `large`: compact it; `hanging`: ring its bell."""
+    """Something the sweep has to look at.
 
-    kind: Literal["hanging", "large"]
+    `large`: compact the conversation; `hanging`: ring its bell; `callback`: somebody waits to be
+    told that the run `run_id` of it is over.
+    """
+
+    kind: Literal["hanging", "large", "callback"]
     org_id: OrgId
     conversation_id: str
+    run_id: str | None = None

@@ -2,13 +2,16 @@
 
 Order: RunStarted, then per step StepStarted, Streamed ... (only when tokens are streamed),
 StepStored, and one RunEnded (or RunHandedOver) last. What StepStored carries is committed; what
-was only Streamed may be taken back by a failure of its step.
+was only Streamed may be taken back by a failure of its step. Of a run that is followed there are
+no StepStarted and Streamed, but a Waiting at each look that finds nothing new.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from remanence.core.types import RunOptions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """The input is stored and the conversation is claimed."""
+    """The input is stored, and the conversation claimed or the run queued. `options`: as asked."""
 
     run_id: str
     agent_id: str
     conversation_id: str
+    options: RunOptions = field(default_factory=RunOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +42,18 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
-    """A fragment of the reply. `part_index` counts the parts of the message, from 0."""
+    """A fragment of the reply, which will be stored at place `seq` of the conversation.
+
+    `part_index` counts the parts of the message, from 0. `waits`: it belongs to a call of a tool
+    whose calls are answered before they run.
+    """
 
     step_id: str
     message_id: str
+    seq: int
     part_index: int
     delta: Delta
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +62,11 @@ class StepStored:
 
     step_id: str
     messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing new for now: the run is queued, or another worker is at its step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +94,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHandedOver:
-    """The run goes on in another worker: this one has no time for one more step.
+    """The run goes on elsewhere, and this worker has no time left to take or follow its steps.
 
     What follows can be read from the run (`/v1/runs/{run_id}/stream`). `usage` is until now.
     """
@@ -89,4 +104,6 @@ class RunHandedOver:
     step_count: int
 
 
-Event: TypeAlias = RunStarted | StepStarted | Streamed | StepStored | RunHandedOver | RunEnded
+Event: TypeAlias = (
+    RunStarted | StepStarted | Streamed | StepStored | Waiting | RunHandedOver | RunEnded
+)

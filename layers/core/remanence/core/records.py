@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from remanence.core.callbacks import Callback
     from remanence.core.exchange import Usage
     from remanence.core.types import Run, StepStatus
 
@@ -18,6 +19,7 @@ class RunRecord:
 
     `in_default_conversation`: it was asked of the agent itself, not of a named conversation.
     `error_message` says why it failed; `ttft_ns` is the time to the first fragment of a reply.
+    `callback` is whom to tell of its end; what follows is how the last try went.
     """
 
     run: Run
@@ -25,6 +27,10 @@ class RunRecord:
     started_at: datetime | None = None
     error_message: str | None = None
     ttft_ns: int | None = None
+    callback: Callback | None = None
+    callback_sent_at: datetime | None = None
+    callback_status_code: int | None = None
+    callback_error: str | None = None
 
     @property
     def duration_ns(self) -> int | None:

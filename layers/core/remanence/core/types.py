@@ -323,7 +323,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One invocation: input messages until a stop reason."""
+    """One invocation: input messages until a stop reason. `callback_url` is told of its end."""
 
     id: RunId
     agent_id: AgentId
@@ -334,6 +334,7 @@ class Run:
     created_at: datetime
     stop_reason: str | None = None
     completed_at: datetime | None = None
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from remanence.db.paging import list_page
 from remanence.db.rows import (
     agent_from_row,
     block_from_row,
+    message_from_row,
     message_to_row,
     rule_to_row,
     tool_from_row,
@@ -38,13 +39,15 @@ _UPDATE_TRIES = 5
 class AgentView:
     """An agent with what belongs to it; relations that were not asked for are empty.
 
-    `message_ids` are the newest 500 messages in context in its default conversation, in order.
+    `message_ids` are the newest 500 messages in context in its default conversation, in order;
+    `pending` is the approval request that waits there.
     """
 
     agent: Agent
     blocks: tuple[Block, ...]
     tools: tuple[Tool, ...]
     message_ids: tuple[str, ...]
+    pending: Message | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,4 +266,5 @@ def _view(row: Row) -> AgentView:
         blocks=tuple(block_from_row(block) for block in row["blocks"]),
         tools=tuple(tool_from_row(tool) for tool in row["tools"]),
         message_ids=tuple(row["message_ids"]),
+        pending=None if row["pending"] is None else message_from_row(row["pending"]),
     )

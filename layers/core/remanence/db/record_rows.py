@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from remanence.core.archival import PassageRecord
+from remanence.core.callbacks import Callback, DueCallback
 from remanence.core.records import RunRecord, StepRecord
 from remanence.core.types import Passage
 from remanence.db.rows import instant, run_from_row, usage_from_row
@@ -23,6 +24,34 @@ def run_record_from_row(row: Row) -> RunRecord:
         started_at=instant(run["started_at"]),
         error_message=error.get("message"),
         ttft_ns=run["ttft_ns"],
+        callback=callback_from_row(run),
+        callback_sent_at=instant(run["callback_sent_at"]),
+        callback_status_code=run["callback_status_code"],
+        callback_error=run["callback_error"],
+    )
+
+
+def callback_from_row(run: Row) -> Callback | None:
+    """Whom a row of runs says to tell of its end."""
+    if run["callback_url"] is None:
+        return None
+    return Callback(url=run["callback_url"], method=run["callback_method"])
+
+
+def due_callback_from_row(run: Row) -> DueCallback | None:
+    """A row of runs whose callback was taken on."""
+    callback = callback_from_row(run)
+    if callback is None:
+        return None
+    error: Row = run["error"] or {}
+    return DueCallback(
+        callback=callback,
+        tries=run["callback_tries"],
+        run_id=run["id"],
+        status=run["status"],
+        stop_reason=run["stop_reason"],
+        completed_at=instant(run["completed_at"]),
+        error_message=error.get("message"),
     )
 
 

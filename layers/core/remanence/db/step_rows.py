@@ -46,6 +46,8 @@ def run_to_row(order: RunOrder, run_id: str) -> Row:
         "input": [message_to_row(message) for message in order.messages],
         "idempotency_key": order.idempotency_key,
         "request_hash": order.request_hash,
+        "callback_url": order.callback.url if order.callback else None,
+        "callback_method": order.callback.method if order.callback else None,
     }
 
 
@@ -54,8 +56,8 @@ def refusal(answer: Row) -> AppError:
     match answer["outcome"]:
         case "mismatch":
             return InvalidRequest(
-                f"this idempotency key was used for another request (run {answer['run_id']!r});"
-                " use a new key for a new request",
+                "this idempotency key, or this answer to tool calls, was sent before with another "
+                f"body (run {answer['run_id']!r}); use a new key for a new request",
                 field="otid",
             )
         case "pending":
@@ -127,9 +129,13 @@ def passage_to_row(passage: NewPassage) -> Row:
     }
 
 
-def due_kind(kind: str) -> Literal["hanging", "large"]:
-    """Why the sweep has to look at a conversation."""
-    return "hanging" if kind == "hanging" else "large"
+def due_kind(kind: str) -> Literal["hanging", "large", "callback"]:
+    """Why the sweep has to look at a conversation, or at a run of it."""
+    match kind:
+        case "hanging" | "large" | "callback":
+            return kind
+        case _:
+            raise ValueError(kind)
 
 
 def busy(answer: Row) -> Busy:

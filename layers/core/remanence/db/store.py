@@ -24,6 +24,7 @@ from remanence.core.claims import (
 )
 from remanence.core.events import RunError
 from remanence.core.ids import OrgId
+from remanence.db.record_rows import due_callback_from_row
 from remanence.db.rows import (
     block_from_row,
     message_from_row,
@@ -47,6 +48,7 @@ from remanence.errors import LeaseLost, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from remanence.core.callbacks import CallbackAnswer, DueCallback
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
@@ -55,9 +57,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-# How long a tool call waits for its approval before any other message may follow it: a month.
-APPROVAL_TTL_MS = 30 * 24 * 3600 * 1000
 
 
 class PostgresStore:
@@ -75,11 +74,10 @@ class PostgresStore:
             org_id=org_id,
             agent_id=order.agent_id,
             conversation_id=order.conversation_id,
-            queued=order.background,
+            queued=order.is_queued,
             lease_token=lease_token,
             lease_ms=lease_ms,
             answers=list(order.answers),
-            approval_ttl_ms=APPROVAL_TTL_MS,
             run=run_to_row(order, run_id),
         )
         match answer["outcome"]:
@@ -186,6 +184,8 @@ class PostgresStore:
             usage=usage_from_row(row["usage"]),
             step_count=row["usage"]["steps"],
             error=RunError(type=error["type"], message=error["message"]) if error else None,
+            is_hanging=row["is_hanging"],
+            is_gone=row["is_gone"],
         )
 
     def peek_state(self, org_id: OrgId, conversation_id: str) -> State:
@@ -223,9 +223,28 @@ class PostgresStore:
                 kind=due_kind(row["kind"]),
                 org_id=OrgId(row["org_id"]),
                 conversation_id=row["conversation_id"],
+                run_id=row["run_id"],
             )
             for row in found
         ]
+
+    def claim_callback(self, org_id: OrgId, run_id: str, *, hold_s: int) -> DueCallback | None:
+        """See `engine.ports.Store`."""
+        row = self._queries.one("claim_callback", org_id, run_id=run_id, hold_s=hold_s)
+        return None if row is None else due_callback_from_row(row["run"])
+
+    def record_callback(
+        self, org_id: OrgId, run_id: str, answer: CallbackAnswer, *, pause_s: int | None
+    ) -> None:
+        """See `engine.ports.Store`."""
+        self._queries.rows(
+            "record_callback",
+            org_id,
+            run_id=run_id,
+            status_code=answer.status_code,
+            error=answer.error,
+            pause_s=pause_s,
+        )
 
     def _call(self, name: str, **call: object) -> Row:
         answer: Row = self._queries.call(name, call=storable_json(call))

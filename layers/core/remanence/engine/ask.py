@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from remanence.core.approvals import waiting_tools
 from remanence.core.clean import DeltaCleaner, clean_reply
 from remanence.core.events import Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
@@ -103,6 +104,9 @@ def _call(
     ttft_ns: int | None = None
     reply: Reply | None = None
     place, cleaner = _Place(), DeltaCleaner()
+    # What is told beside the reply is stored before it.
+    seq = plan.state.conversation.next_seq + bool(plan.context.notes)
+    waits = _Waits(waiting_tools(plan.state, plan.context.allowed))
     look_at = deps.monotonic() + CANCEL_LOOK_S
     deps.reach(Point.BEFORE_MODEL)
     # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
@@ -116,8 +120,10 @@ def _call(
             yield Streamed(
                 step_id=ids.step_id,
                 message_id=ids.message_id,
+                seq=seq,
                 part_index=place.of(item),
                 delta=cleaner.clean(item),
+                waits=waits.of(item),
             )
         if deps.monotonic() >= look_at:
             look_at = deps.monotonic() + CANCEL_LOOK_S
@@ -152,3 +158,19 @@ class _Place:
             self._index += 1
             self._current = key
         return self._index
+
+
+class _Waits:
+    """Tells fragments of the calls that will wait for an answer, by the name of their tool."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._call_ids: set[str] = set()
+
+    def of(self, delta: Delta) -> bool:
+        """Whether this fragment belongs to such a call."""
+        if not isinstance(delta, ToolCallDelta):
+            return False
+        if delta.name in self._names:
+            self._call_ids.add(delta.tool_call_id)
+        return delta.tool_call_id in self._call_ids

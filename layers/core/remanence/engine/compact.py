@@ -1,4 +1,4 @@
-"""The scheduled work: compact what is large, ring for what hangs.
+"""The scheduled work: compact what is large, ring for what hangs, call back who was not told.
 
 Path: functions/compact, or the ticker of a server -> sweep -> core.compaction -> store;
 a caller who asks for it -> compact_now.
@@ -24,6 +24,7 @@ from remanence.core.context import compile_context
 from remanence.core.exchange import Reply
 from remanence.core.summarize import again, finished, judge_summary, summary_request
 from remanence.core.types import TokenAnchor
+from remanence.engine.callback import call_back
 from remanence.engine.points import Point
 from remanence.errors import AgentBusy, AppError
 
@@ -49,11 +50,12 @@ KEEP_SHARE = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What a sweep did: counts of conversations."""
+    """What a sweep did: counts of conversations, and of callers who were told of a run's end."""
 
     rung: int = 0
     compacted: int = 0
     skipped: int = 0
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +71,14 @@ class Compacted:
 
 
 def sweep(deps: EngineDeps, *, share: float, deadline: float) -> SweepReport:
-    """Ring for hanging runs, and compact conversations that fill more than `share` of a window.
+    """Ring for hanging runs, compact conversations that are large, call back who was not reached.
 
     Args:
         deps: the world.
-        share: of the context window, 0..1.
+        share: of the context window, 0..1; above it a conversation is large.
         deadline: seconds of `time.monotonic`; nothing new is begun after it.
     """
-    rung = compacted = skipped = 0
+    rung = compacted = skipped = told = 0
     due = deps.store.list_due(limit=SWEEP_LIMIT, hanging_after_ms=HANGING_AFTER_MS, share=share)
     for item in due:
         if deps.monotonic() >= deadline:
@@ -85,6 +87,9 @@ def sweep(deps: EngineDeps, *, share: float, deadline: float) -> SweepReport:
             deps.dispatcher.ring(item.org_id, item.conversation_id, "")
             rung += 1
             continue
+        if item.kind == "callback":
+            told += call_back(deps, item.org_id, item.run_id or "", deadline=deadline)
+            continue
         try:
             done = compact(deps, item, deadline=deadline)
         except Exception:  # one conversation that cannot be compacted must not stop the others
@@ -92,7 +97,7 @@ def sweep(deps: EngineDeps, *, share: float, deadline: float) -> SweepReport:
             done = False
         compacted += done
         skipped += not done
-    return SweepReport(rung=rung, compacted=compacted, skipped=skipped)
+    return SweepReport(rung=rung, compacted=compacted, skipped=skipped, told=told)
 
 
 def compact(deps: EngineDeps, item: Due, *, deadline: float) -> bool:

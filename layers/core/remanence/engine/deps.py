@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from remanence.core.ids import IdSource
     from remanence.engine.custom import CustomTools
     from remanence.engine.points import Point
-    from remanence.engine.ports import Dispatcher, Models, Recall, Store, Zones
+    from remanence.engine.ports import Caller, Dispatcher, Models, Recall, Store, Zones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class EngineDeps:
             and its repetition.
         busy_wait_s: how long a caller waits for a busy conversation.
         custom_tools: runs custom tools; None: this server runs none.
+        caller: tells callers that their runs are over; None: this process tells nobody.
         reach: called at each named point of the main path; fault tests die there.
     """
 
@@ -49,6 +50,7 @@ class EngineDeps:
     lease_margin_s: float = 10.0
     busy_wait_s: float = 10.0
     custom_tools: CustomTools | None = None
+    caller: Caller | None = None
     reach: Callable[[Point], None] = pass_by
 
     @property

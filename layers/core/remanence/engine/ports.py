@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, tzinfo
 
+    from remanence.core.callbacks import CallbackAnswer, DueCallback
     from remanence.core.claims import (
         BlocksMoved,
         Busy,
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
         RunProgress,
     )
     from remanence.core.compaction import Eviction
-    from remanence.core.exchange import Delta, Reply, Request
+    from remanence.core.exchange import Delta, JsonObject, Reply, Request
     from remanence.core.ids import OrgId
     from remanence.core.search_tools import MessageHit, PassageHit
     from remanence.core.step import Outcome
     from remanence.core.types import State, TokenAnchor
 
-__all__ = ["Dispatcher", "Models", "Recall", "RunOrder", "Store", "Zones"]
+__all__ = ["Caller", "Dispatcher", "Models", "Recall", "RunOrder", "Store", "Zones"]
 
 
 class Store(Protocol):
@@ -109,6 +110,16 @@ class Store(Protocol):
         """Leave a conversation out of the sweep until more is said in it."""
         ...
 
+    def claim_callback(self, org_id: OrgId, run_id: str, *, hold_s: int) -> DueCallback | None:
+        """Take on the callback of a run that is over; None when none is due."""
+        ...
+
+    def record_callback(
+        self, org_id: OrgId, run_id: str, answer: CallbackAnswer, *, pause_s: int | None
+    ) -> None:
+        """Keep how it went; it is due again after `pause_s` seconds (None: never)."""
+        ...
+
     def list_due(self, *, limit: int, hanging_after_ms: int, share: float) -> list[Due]:
         """What the sweep has to look at, over all organizations."""
         ...
@@ -180,6 +191,14 @@ class Dispatcher(Protocol):
 
     def ring(self, org_id: OrgId, conversation_id: str, run_id: str) -> None:
         """Ask for a step soon. Lost, doubled and reordered bells are harmless."""
+        ...
+
+
+class Caller(Protocol):
+    """How a caller is told that its run is over."""
+
+    def call(self, due: DueCallback, body: JsonObject, *, timeout_s: float) -> CallbackAnswer:
+        """Send `body` to where the callback says; a failure is an answer too, never raised."""
         ...
 
 

@@ -13,8 +13,9 @@ from remanence.core.claims import Busy, Claimed, Known
 from remanence.core.events import RunEnded, RunError, RunHandedOver, RunStarted
 from remanence.core.types import StopReason
 from remanence.engine.ask import Terms
+from remanence.engine.callback import call_back
 from remanence.engine.compact import compact_now
-from remanence.engine.follow import POLL_S, follow
+from remanence.engine.follow import POLL_S, attend, follow
 from remanence.engine.points import Point
 from remanence.engine.step import Progress, take_step
 from remanence.errors import (
@@ -27,7 +28,7 @@ from remanence.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from remanence.core.claims import CancelledRun, RunOrder
     from remanence.core.events import Event
@@ -50,12 +51,12 @@ class Engine:
 
     def start(
         self, org_id: OrgId, order: RunOrder, *, stream: bool, deadline: float | None = None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """Store the input, claim the conversation and run to a stop reason.
 
         Args:
             org_id: of the caller.
-            order: what is asked; not for the background.
+            order: what is asked. In the background, a busy conversation queues it.
             stream: yield fragments of replies as they arrive.
             deadline: seconds of `time.monotonic` by which this worker ends, or None. When no
                 further step fits before it, the run is handed over.
@@ -71,7 +72,8 @@ class Engine:
             InvalidRequest: nothing is said, or the idempotency key stands for another request.
 
         A request that was sent before (the same idempotency key) is not run again: what is
-        yielded are the events of its first run, from the beginning.
+        yielded are the events of its first run, from the beginning. So are those of a run that is
+        queued, while others take its steps.
         """
         if not order.messages:
             raise InvalidRequest("say something: at least one message is needed", field="messages")
@@ -82,12 +84,20 @@ class Engine:
             run_id=state.run.id,
             agent_id=state.agent.id,
             conversation_id=state.conversation.id,
+            options=state.run.options,
         )
         return _to_the_end(self._events(started, state, stream=stream, deadline=deadline))
 
+    def attend(
+        self, org_id: OrgId, order: RunOrder, *, stream: bool, deadline: float | None = None
+    ) -> Generator[Event]:
+        """As `start`, and when the run goes on elsewhere, follow it until the deadline."""
+        events = self.start(org_id, order, stream=stream, deadline=deadline)
+        return attend(self._deps, org_id, events, deadline=deadline)
+
     def _events(
         self, started: RunStarted, state: State, *, stream: bool, deadline: float | None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         yield started
         progress = Progress(state=state, more=False)
         while (going := progress.state) is not None:
@@ -145,8 +155,11 @@ class Engine:
         deps.reach(Point.AFTER_CLAIM)
         terms = replace(self._terms(stream=False, deadline=deadline), go_on=lambda: False)
         progress = _drain(take_step(deps, claim.state, terms))
+        run = claim.state.run
         if progress.more:
-            self._ring(org_id, conversation_id, claim.state.run.id)
+            self._ring(org_id, conversation_id, run.id)
+        if progress.state is None and run.callback_url is not None:
+            call_back(deps, org_id, run.id, deadline=deadline)
         return progress.more
 
     def _ring(self, org_id: OrgId, conversation_id: str, run_id: str) -> None:
@@ -180,7 +193,7 @@ class Engine:
             raise InvalidRequest("say something: at least one message is needed", field="messages")
         known = deps.store.start_run(
             org_id,
-            replace(order, background=True),
+            replace(order, background=True, is_streamed=False),
             run_id=deps.new_id("run"),
             lease_token=deps.new_token(),
             lease_ms=0,
@@ -234,7 +247,7 @@ class Engine:
         after_seq: int = 0,
         poll_s: float = POLL_S,
         deadline: float | None = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """See `engine.follow.follow`."""
         return follow(
             self._deps, org_id, run_id, after_seq=after_seq, poll_s=poll_s, deadline=deadline
@@ -257,6 +270,8 @@ class Engine:
                     return claim.state  # the lease covers one step, from now on
                 case Known():
                     return claim
+                case Busy() if order.background:
+                    return self.enqueue(org_id, order)
                 case Busy():
                     if deps.monotonic() + pause > give_up:
                         raise AgentBusy(claim.conversation_id, claim.run_id)
@@ -286,7 +301,7 @@ def _handed_over(state: State) -> RunHandedOver:
     return RunHandedOver(run_id=state.run.id, usage=state.usage, step_count=state.step_no - 1)
 
 
-def _to_the_end(events: Iterator[Event]) -> Iterator[Event]:
+def _to_the_end(events: Generator[Event]) -> Generator[Event]:
     """The events; a listener who leaves does not end what was begun."""
     for event in events:
         try:

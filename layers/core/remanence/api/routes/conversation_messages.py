@@ -1,17 +1,17 @@
 """Saying something in a conversation, reading what was said in it, and compacting it."""
 
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from remanence.api.answering import begun, ordered, streamed, whole
 from remanence.api.conversation_refs import ConversationIdPath, ThisConversation, conversation_ref
 from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import AgentIdPath
 from remanence.api.pages import page_of
-from remanence.api.routes.messages import IdempotencyKey, begun, streamed, whole
+from remanence.api.routes.messages import IdempotencyKey
 from remanence.api.wire.agent_fields import CompactionFields
 from remanence.api.wire.conversations import ConversationRunRequest
 from remanence.api.wire.inputs import MessageType
@@ -36,15 +36,11 @@ def send_conversation_message(
     """Say something in a conversation and have the answer as a stream, or whole on request."""
     body.check_streaming()
     ref = conversation_ref(conversation_id, body.agent_id)
-    order = body.to_order(
-        agent_id="",
-        idempotency_key=idempotency_key or None,
-        now=call.deps.now(),
-        new_id=call.deps.new_id,
-    )
-    order = replace(order, agent_id=ref.agent_id, conversation_id=ref.conversation_id)
+    order = ordered(body, ref, call, idempotency_key)
     events = begun(order, body, call)
-    return streamed(events, body, call) if body.streaming else whole(events, body)
+    if body.streaming:
+        return streamed(events, body, call)
+    return whole(events, body, idempotency_key=order.idempotency_key)
 
 
 class ConversationMessageQuery(BaseModel):

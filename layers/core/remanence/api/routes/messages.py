@@ -1,38 +1,35 @@
-"""Saying something to an agent, and reading what was said.
+"""Saying something to an agent, stopping it, and reading what was said.
 
-Path: here -> wire/inputs.py -> engine.start -> wire/stream.py.
-Errors before the run exists are status codes; later ones are in the answer or in the stream.
+Path: here -> api/answering.py -> engine.
 """
 
-from collections.abc import Iterator
-from itertools import chain
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from remanence.api.deps import Call, ThisCall
-from remanence.api.errors import answer_to
+from remanence.api.answering import begun, ordered, streamed, whole
+from remanence.api.deps import ThisCall
 from remanence.api.ids import AgentIdPath
 from remanence.api.pages import page_of
 from remanence.api.wire.agents import AgentState, agent_to_wire
-from remanence.api.wire.inputs import MessageType, RunRequest, speech_of
+from remanence.api.wire.callbacks import check_reachable
+from remanence.api.wire.inputs import AsyncRequest, MessageType, RunRequest, speech_of
 from remanence.api.wire.message_types import MESSAGE_LIST, RUN_ANSWER
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
-from remanence.api.wire.stream import StreamOptions, handed_over_message, to_answer, to_sse
-from remanence.core.claims import RunOrder
-from remanence.core.events import Event, RunEnded, RunError, RunHandedOver
+from remanence.api.wire.runs import RunState, cancelled_to_wire, queued_record, run_to_wire
+from remanence.core.callbacks import Callback
+from remanence.db.conversations import ConversationRef
 from remanence.db.history import Stretch
 from remanence.db.paging import Page
-from remanence.errors import AppError, NotSupported
 
 router = APIRouter(tags=["messages"])
 
 IdempotencyKey = Annotated[
     str | None, Header(description="The same key again is the same request, and the same run.")
 ]
-_NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 @router.post("/v1/agents/{agent_id}/messages", response_model=None, responses=RUN_ANSWER)
@@ -44,20 +41,11 @@ def send_message(
 ) -> Response:
     """Say something to the agent and have its answer, whole or as a stream."""
     body.check_streaming()
-    events = _start(agent_id, body, call, idempotency_key)
-    return streamed(events, body, call) if body.streaming else whole(events, body)
-
-
-def whole(events: Iterator[Event], body: RunRequest) -> Response:
-    """The answer of a run that is not streamed, once it is over."""
-    answer = to_answer(events, body.view())
-    match answer.ended:
-        case RunHandedOver() as handed_over:
-            return _unfinished_run(handed_over)
-        case RunEnded(error=RunError() as error):
-            return failed_run(error)
-        case RunEnded() as ended:
-            return JSONResponse(answer.to_wire(ended))
+    order = ordered(body, ConversationRef(agent_id=agent_id), call, idempotency_key)
+    events = begun(order, body, call)
+    if body.streaming:
+        return streamed(events, body, call)
+    return whole(events, body, idempotency_key=order.idempotency_key)
 
 
 @router.post("/v1/agents/{agent_id}/messages/stream", response_model=None)
@@ -68,70 +56,48 @@ def stream_message(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Say something to the agent and stream its answer as server-sent events."""
-    return streamed(_start(agent_id, body, call, idempotency_key), body, call)
+    order = ordered(body, ConversationRef(agent_id=agent_id), call, idempotency_key)
+    return streamed(begun(order, body, call), body, call)
 
 
-def _start(
-    agent_id: str, body: RunRequest, call: Call, idempotency_key: str | None
-) -> Iterator[Event]:
-    """The events of a run that has begun: what forbids it was raised."""
+@router.post("/v1/agents/{agent_id}/messages/async")
+def send_message_async(
+    agent_id: AgentIdPath,
+    body: AsyncRequest,
+    call: ThisCall,
+    idempotency_key: IdempotencyKey = None,
+) -> RunState:
+    """Say something to the agent and have it answer in the background, behind what it is at."""
     deps = call.deps
-    order = body.to_order(
-        agent_id=agent_id,
-        idempotency_key=idempotency_key or None,
-        now=deps.now(),
-        new_id=deps.new_id,
-    )
-    return begun(order, body, call)
+    if body.callback_url is not None and not deps.calls_private_addresses:
+        check_reachable(body.callback_url)
+    order = ordered(body, ConversationRef(agent_id=agent_id), call, idempotency_key)
+    if body.callback_url is not None:
+        order = replace(
+            order, callback=Callback(url=body.callback_url, method=body.callback_method)
+        )
+    known = deps.engine.enqueue(call.org_id, order)
+    if not known.is_new:
+        return run_to_wire(deps.history.find_run(call.org_id, known.run_id))
+    return run_to_wire(queued_record(known, order, agent_id, deps.now()))
 
 
-def begun(order: RunOrder, body: RunRequest, call: Call) -> Iterator[Event]:
-    """The events of a run, the first of which has happened: what forbids it was raised."""
-    events = call.deps.engine.start(call.org_id, order, stream=body.stream_tokens)
-    return chain([next(events)], events)
+class CancelRequest(BaseModel):
+    """Which runs to stop."""
+
+    run_ids: list[str] | None = Field(default=None, description="Null: all that are not over.")
 
 
-def streamed(events: Iterator[Event], body: RunRequest, call: Call) -> Response:
-    """The answer of a run as server-sent events."""
-    options = StreamOptions(
-        view=body.view(),
-        tokens=body.stream_tokens,
-        pings=body.include_pings,
-        now=call.deps.now,
-        new_id=call.deps.new_id,
-    )
-    return StreamingResponse(
-        to_sse(events, options), media_type="text/event-stream", headers=_NO_BUFFERING
-    )
-
-
-def failed_run(error: RunError) -> Response:
-    """The answer for a run that failed: what its error would have been before it began.
-
-    Its input is stored, so the same request must not be sent again by itself.
-    """
-    kind = _KINDS.get(error.type, AppError)
-    exc = kind.__new__(kind)  # some kinds take more than the message, which is all there is here
-    AppError.__init__(exc, error.message)
-    answer = answer_to(exc)
-    answer.headers["x-should-retry"] = "false"
-    return answer
-
-
-def _unfinished_run(event: RunHandedOver) -> Response:
-    body = {"detail": handed_over_message(event), "run_id": event.run_id}
-    return JSONResponse(body, status_code=504, headers={"x-should-retry": "false"})
-
-
-def _kinds_below(kind: type[AppError]) -> dict[str, type[AppError]]:
-    """The errors of this branch of the tree by their codes; the one nearest to its root wins."""
-    found: dict[str, type[AppError]] = {}
-    for below in kind.__subclasses__():
-        found = _kinds_below(below) | {below.code: below} | found
-    return found
-
-
-_KINDS = _kinds_below(AppError)
+@router.post("/v1/agents/{agent_id}/messages/cancel")
+def cancel_messages(
+    agent_id: AgentIdPath, call: ThisCall, body: CancelRequest | None = None
+) -> dict[str, str]:
+    """Stop runs of the agent, and give up tool calls that wait for an approval."""
+    run_ids = body.run_ids if body is not None else None
+    asked = call.deps.engine.cancel(call.org_id, agent_id=agent_id, run_ids=run_ids or None)
+    if not asked:
+        call.deps.catalog.agents.load_agent(call.org_id, agent_id, ())
+    return cancelled_to_wire(asked)
 
 
 class MessageListQuery(BaseModel):
@@ -204,9 +170,3 @@ def reset_messages(agent_id: AgentIdPath, call: ThisCall) -> AgentState | None:
     return agent_to_wire(
         call.deps.catalog.agents.load_agent(call.org_id, agent_id, ("blocks", "tools"))
     )
-
-
-@router.post("/v1/agents/{agent_id}/messages/cancel")
-def cancel_message(agent_id: AgentIdPath) -> None:  # noqa: ARG001  checked all the same
-    """Stop the runs of the agent."""
-    raise NotSupported("cancelling a run is not served yet")

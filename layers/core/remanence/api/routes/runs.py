@@ -1,14 +1,16 @@
-"""Runs: what was asked of agents and how it went."""
+"""Runs: what was asked of agents, how it goes and how it went."""
 
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from remanence.api.deps import ThisCall
 from remanence.api.ids import RunIdPath
 from remanence.api.pages import page_of
+from remanence.api.resuming import ResumeRequest, resumed
 from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
 from remanence.api.wire.runs import (
@@ -96,3 +98,9 @@ def list_run_steps(
 def read_run_usage(run_id: RunIdPath, call: ThisCall) -> UsageState:
     """Read the tokens of all steps of a run together."""
     return usage_to_wire(call.deps.history.run_usage(call.org_id, run_id))
+
+
+@router.post("/v1/runs/{run_id}/stream", response_model=None)
+def stream_run(run_id: RunIdPath, call: ThisCall, body: ResumeRequest | None = None) -> Response:
+    """Follow a run from any place to its end, as server-sent events, whoever is working on it."""
+    return resumed(run_id, body or ResumeRequest(), call)

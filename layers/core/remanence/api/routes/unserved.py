@@ -14,7 +14,6 @@ from remanence.errors import NotSupported
 router = APIRouter(include_in_schema=False)
 
 _AGENT = "/v1/agents/{agent_id}"
-_CONVERSATION = "/v1/conversations/{conversation_id}"
 _FOLDER = "/v1/folders/{folder_id}"
 _SERVER = "/v1/mcp-servers/{mcp_server_id}"
 _TEMPLATE = "/v1/templates/{template_name}"
@@ -41,7 +40,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/v1/client-side-access-tokens"),
         ("DELETE", "/v1/client-side-access-tokens/{token}"),
     ),
-    "streams of a conversation that is running already": (("POST", f"{_CONVERSATION}/stream"),),
     "environments": (
         ("GET", "/v1/environments/{device_id}"),
         ("POST", "/v1/environments/{connection_id}/messages"),
@@ -72,10 +70,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("PATCH", f"{_SERVER}/refresh"),
         ("GET", f"{_SERVER}/tools/{{tool_id}}"),
         ("POST", f"{_SERVER}/tools/{{tool_id}}/run"),
-    ),
-    "runs in the background": (
-        ("POST", f"{_AGENT}/messages/async"),
-        ("POST", "/v1/runs/{run_id}/stream"),
     ),
     "schedules": (
         ("POST", f"{_AGENT}/schedule"),

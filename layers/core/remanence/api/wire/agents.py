@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.blocks import BlockState, block_to_wire
+from remanence.api.wire.messages import request_to_wire
 from remanence.api.wire.models import (
     EmbeddingConfig,
     LlmConfig,
@@ -67,7 +68,9 @@ class AgentState(BaseModel):
     identities: list[Any] = Field(default=[], description="Always empty.")
     multi_agent_group: None = None
     managed_group: None = None
-    pending_approval: None = None
+    pending_approval: dict[str, Any] | None = Field(
+        description="The approval request that waits in its default conversation."
+    )
     message_buffer_autoclear: bool = Field(description="Each message has an empty window.")
     enable_sleeptime: bool | None = None
     response_format: dict[str, Any] | None = Field(description="The shape a reply shall have.")
@@ -123,6 +126,7 @@ def agent_to_wire(view: AgentView, *, with_tags: bool = True) -> AgentState:
         tools=[tool_to_wire(tool) for tool in view.tools],
         tool_rules=[rule_to_wire(rule) for rule in agent.tool_rules],
         message_ids=list(view.message_ids),
+        pending_approval=None if view.pending is None else request_to_wire(view.pending),
         message_buffer_autoclear=agent.message_buffer_autoclear,
         response_format=agent.model_settings.response_format,
         timezone=agent.timezone,

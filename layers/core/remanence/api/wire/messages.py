@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from remanence.api.wire.speech import Speech
+from remanence.core.approvals import waiting_in
 from remanence.core.exchange import (
     Approval,
     Image,
@@ -45,10 +46,11 @@ def to_wire(message: Message, view: View) -> list[WireMessage]:
     Raises:
         ValueError: a part that has no place in a message of this role.
     """
-    return [wire for wire in _wires(message, view.speech) if view.shows(wire["message_type"])]
+    return [wire for wire in wires_of(message, view.speech) if view.shows(wire["message_type"])]
 
 
-def _wires(message: Message, speech: Speech) -> list[WireMessage]:
+def wires_of(message: Message, speech: Speech) -> list[WireMessage]:
+    """The wire messages of one stored message, of whatever type."""
     match message.role:
         case "user":
             return [_user_message(message)]
@@ -241,19 +243,25 @@ def _returned(part: ToolReturn) -> dict[str, Any]:
 def _approval(message: Message, speech: Speech) -> list[WireMessage]:
     """A reply whose calls wait for an answer, or that answer.
 
-    The calls of a reply are one message, whose otid is its id: they are answered together.
+    The calls that wait are one message, whose otid is its id: they are answered together. The
+    others run with them, unasked.
     """
-    calls = [_call(part) for part in message.parts if isinstance(part, ToolCall)]
-    if not calls:
+    waiting = waiting_in(message)
+    if not waiting:
         return [_approval_response(message)]
     shown = [
         assistant_part(part, head_of(message, index), speech)
         for index, part in enumerate(message.parts)
-        if not isinstance(part, ToolCall)
+        if part not in waiting
     ]
+    return [*shown, request_to_wire(message)]
+
+
+def request_to_wire(message: Message) -> WireMessage:
+    """The calls of an approval request that wait."""
+    calls = [_call(part) for part in waiting_in(message)]
     request = head_of(message).wire("approval_request_message")
-    waiting = {"otid": message.id, "tool_call": calls[0], "tool_calls": calls}
-    return [*shown, request | waiting]
+    return request | {"otid": message.id, "tool_call": calls[0], "tool_calls": calls}
 
 
 def _approval_response(message: Message) -> WireMessage:

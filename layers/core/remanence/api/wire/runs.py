@@ -3,14 +3,19 @@
 Path: db/history.py -> RunRecord, StepRecord -> here.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.instants import Instant
+from remanence.core.claims import CancelledRun, Known, RunOrder
 from remanence.core.exchange import Usage
+from remanence.core.ids import AgentId, ConversationId, RunId
 from remanence.core.records import RunRecord, StepRecord
+from remanence.core.types import Run
+from remanence.errors import Conflict
 
 NANOSECONDS = 1_000_000_000
 
@@ -37,10 +42,10 @@ class RunState(BaseModel):
     conversation_id: str | None = Field(description="Null: the agent's default conversation.")
     created_at: Instant = Field(description="When it was asked for.")
     completed_at: Instant | None = Field(description="When it ended.")
-    callback_url: str | None = None
-    callback_sent_at: Instant | None = None
-    callback_status_code: int | None = None
-    callback_error: str | None = None
+    callback_url: str | None = Field(description="Told when it ends.")
+    callback_sent_at: Instant | None = Field(description="When that was last tried.")
+    callback_status_code: int | None = Field(description="What it answered.")
+    callback_error: str | None = Field(description="Why it could not be told.")
     ttft_ns: int | None = Field(description="Nanoseconds to the first fragment of a reply.")
     total_duration_ns: int | None = Field(description="Nanoseconds from its start to its end.")
     base_template_id: str | None = None
@@ -126,6 +131,33 @@ class FeedbackRequest(BaseModel):
     tags: list[str] | None = Field(default=None, description="Null leaves them as they are.")
 
 
+def queued_record(known: Known, order: RunOrder, agent_id: str, now: datetime) -> RunRecord:
+    """The record of a run that was queued just now, as nobody has begun it yet."""
+    run = Run(
+        id=RunId(known.run_id),
+        agent_id=AgentId(agent_id),
+        conversation_id=ConversationId(known.conversation_id or ""),
+        status="created",
+        options=order.options,
+        background=True,
+        created_at=now,
+    )
+    return RunRecord(
+        run=run, in_default_conversation=order.conversation_id is None, callback=order.callback
+    )
+
+
+def cancelled_to_wire(asked: Sequence[CancelledRun]) -> dict[str, str]:
+    """The runs that were asked to stop; those that are being stepped stop at the next look.
+
+    Raises:
+        Conflict: there was nothing to stop.
+    """
+    if not asked:
+        raise Conflict("no active runs to cancel: nothing runs here, and nothing waits")
+    return {run.run_id: "cancelled" for run in asked}
+
+
 def run_to_wire(record: RunRecord) -> RunState:
     """A run."""
     run = record.run
@@ -145,6 +177,10 @@ def run_to_wire(record: RunRecord) -> RunState:
         conversation_id=None if record.in_default_conversation else run.conversation_id,
         created_at=run.created_at,
         completed_at=run.completed_at,
+        callback_url=record.callback.url if record.callback else None,
+        callback_sent_at=record.callback_sent_at,
+        callback_status_code=record.callback_status_code,
+        callback_error=record.callback_error,
         ttft_ns=record.ttft_ns,
         total_duration_ns=record.duration_ns,
     )

@@ -296,6 +296,13 @@ create table remanence.runs (
     started_at timestamptz,
     completed_at timestamptz,
     ttft_ns bigint,
+    callback_url text,                          -- told when the run is over
+    callback_method text,                       -- POST or PUT
+    callback_due_at timestamptz,                -- of the next try; null: nobody has to be told
+    callback_tries integer not null default 0,
+    callback_sent_at timestamptz,               -- how the last try went:
+    callback_status_code integer,
+    callback_error text,
     constraint runs_status_check
         check (status in ('created', 'running', 'completed', 'failed', 'cancelled')),
     constraint runs_ord_unique unique (conversation_id, ord)
@@ -306,6 +313,9 @@ create index runs_unfinished_idx on remanence.runs (conversation_id, ord)
 -- the same request sent twice
 create unique index runs_idempotency_idx on remanence.runs (conversation_id, idempotency_key)
     where idempotency_key is not null;
+-- the sweep over callbacks
+create index runs_callback_idx on remanence.runs (callback_due_at)
+    where callback_due_at is not null;
 -- runs.list
 create index runs_org_created_idx on remanence.runs (org_id, created_at, id);
 create index runs_agent_created_idx on remanence.runs (agent_id, created_at, id);

@@ -156,9 +156,17 @@ begin
 end
 $$;
 
+-- Whether calls of a conversation wait for an approval. A request that nobody answered for a
+-- month is given up: any input may follow it.
+create function remanence.approval_waits_v1(p_conv remanence.conversations) returns boolean
+language sql stable
+as $$
+    select p_conv.pending_message_id is not null
+        and p_conv.pending_since > clock_timestamp() - interval '30 days'
+$$;
+
 -- Why an input does not fit what the conversation waits for; null when it does.
 -- An answer is to all calls that wait, and may name the others of the same request too.
--- A request that nobody answered for approval_ttl_ms is given up: any input may follow it.
 create function remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb)
 returns jsonb
 language plpgsql
@@ -166,8 +174,7 @@ as $$
 declare
     answers text[] := array(
         select jsonb_array_elements_text(coalesce(nullif(p -> 'answers', 'null'), '[]')));
-    waits boolean := p_conv.pending_message_id is not null and p_conv.pending_since
-        > clock_timestamp() - (p ->> 'approval_ttl_ms')::bigint * interval '1 millisecond';
+    waits boolean := remanence.approval_waits_v1(p_conv);
 begin
     if answers <> '{}' then
         if not waits or not answers @> p_conv.pending_call_ids or not answers <@ array(
@@ -189,8 +196,9 @@ $$;
 -- Stores a run with its input and, unless it is queued, claims the conversation for it.
 --
 -- p: org_id, agent_id, conversation_id (null: the agent's default), queued, lease_token,
---    lease_ms, answers (ids of the tool calls that the input answers), approval_ttl_ms,
---    run {id, options, input, background, idempotency_key, request_hash, metadata}
+--    lease_ms, answers (ids of the tool calls that the input answers),
+--    run {id, options, input, background, idempotency_key, request_hash, metadata,
+--    callback_url, callback_method}
 -- returns outcome:
 --    ok        state          stored and claimed
 --    queued    run_id, conversation_id   stored (this time or before), goes on without the caller
@@ -255,12 +263,13 @@ begin
     end if;
     insert into remanence.runs (
         id, org_id, agent_id, conversation_id, ord, status, background, options, input,
-        idempotency_key, request_hash, metadata)
+        idempotency_key, request_hash, metadata, callback_url, callback_method)
     values (
         asked ->> 'id', conv.org_id, conv.agent_id, conv.id, conv.next_ord, 'created',
         (asked ->> 'background')::boolean, asked -> 'options', asked -> 'input',
         asked ->> 'idempotency_key', asked ->> 'request_hash',
-        coalesce(asked -> 'metadata', '{}'))
+        coalesce(asked -> 'metadata', '{}'), asked ->> 'callback_url',
+        asked ->> 'callback_method')
     returning * into run;
     update remanence.conversations set next_ord = next_ord + 1 where id = conv.id;
     if (p ->> 'queued')::boolean then

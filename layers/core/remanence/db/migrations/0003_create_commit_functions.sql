@@ -257,7 +257,8 @@ begin
         update remanence.runs
         set status = finish ->> 'status', stop_reason = finish ->> 'stop_reason',
             error = nullif(finish -> 'error', 'null'),
-            ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment
+            ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment,
+            callback_due_at = case when callback_url is not null then moment end
         where id = p ->> 'run_id';
         update remanence.agents
         set last_stop_reason = finish ->> 'stop_reason', last_run_completion = moment,
@@ -391,7 +392,9 @@ begin
             status = case when held and status = 'running' then status else 'cancelled' end,
             stop_reason = case when held and status = 'running' then null else 'cancelled' end,
             completed_at = case when held and status = 'running' then null
-                else clock_timestamp() end
+                else clock_timestamp() end,
+            callback_due_at = case when callback_url is not null
+                and not (held and status = 'running') then clock_timestamp() end
         where id = run.id and status in ('created', 'running')
         returning * into run;
         if found and not held and run.started_at is not null then
@@ -426,11 +429,11 @@ $$;
 -- SECURITY DEFINER because the run-time role sees one organization at a time.
 create function remanence.sweep_v1(
     p_limit integer, p_hanging_after_ms integer, p_share real)
-returns table (kind text, org_id text, conversation_id text)
+returns table (kind text, org_id text, conversation_id text, run_id text)
 language sql stable security definer
 set search_path = ''
 as $$
-    (select distinct 'hanging', run.org_id, run.conversation_id
+    (select distinct 'hanging', run.org_id, run.conversation_id, null
      from remanence.runs as run
      join remanence.conversations as conv on conv.id = run.conversation_id
      where run.status in ('created', 'running')
@@ -439,7 +442,7 @@ as $$
         and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
      limit p_limit)
     union all
-    (select 'large', conv.org_id, conv.id
+    (select 'large', conv.org_id, conv.id, null
      from remanence.conversations as conv
      join remanence.agents as agent on agent.id = conv.agent_id
      where conv.window_tokens > 0
@@ -447,6 +450,12 @@ as $$
         and conv.lease_token is null
         and (conv.compaction_tried_at is null or conv.compaction_tried_at < conv.last_message_at)
      order by conv.window_tokens::real / agent.context_window_limit desc
+     limit p_limit)
+    union all
+    (select 'callback', run.org_id, run.conversation_id, run.id
+     from remanence.runs as run
+     where run.callback_due_at <= pg_catalog.clock_timestamp()
+     order by run.callback_due_at
      limit p_limit)
 $$;
 

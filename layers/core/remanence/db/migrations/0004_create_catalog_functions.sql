@@ -35,7 +35,8 @@ as $$
         limit 500) as newest
 $$;
 
--- An agent as the API shows it; p_relations are the ones to fill, of blocks and tools.
+-- An agent as the API shows it; p_relations are the ones to fill, of blocks and tools. `pending`
+-- is the approval request that waits in its default conversation.
 create function remanence.agent_view_v1(p_agent_id text, p_relations text[]) returns jsonb
 language sql stable
 as $$
@@ -54,7 +55,13 @@ as $$
                 join remanence.tools as tool on tool.id = link.tool_id
                 where link.agent_id = agent.id), '[]')
             else '[]' end,
-        'message_ids', remanence.context_message_ids_v1(agent.id))
+        'message_ids', remanence.context_message_ids_v1(agent.id),
+        'pending', (
+            select to_jsonb(request) - 'lexemes'
+            from remanence.conversations as conv
+            join remanence.messages as request on request.id = conv.pending_message_id
+            where conv.agent_id = agent.id and conv.is_default
+                and remanence.approval_waits_v1(conv)))
     from remanence.agents as agent
     where agent.id = p_agent_id
 $$;

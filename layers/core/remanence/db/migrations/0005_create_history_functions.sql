@@ -4,10 +4,10 @@
 alter table remanence.steps add column tags text[] not null default '{}';
 
 -- The types of the wire messages that a stored message becomes, one per part in the order of the
--- parts (the calls of an approval request are one message all the same); empty when it becomes
--- none. p_speech_tool is the tool whose calls are shown as assistant messages and whose successful
--- returns are not shown; null: no tool is. A page of a list must not be empty while more follows
--- (the SDKs stop there), so filters by type work before the limit, here. The same as
+-- parts (the calls of an approval request that wait are one message all the same); empty when it
+-- becomes none. p_speech_tool is the tool whose calls are shown as assistant messages and whose
+-- successful returns are not shown; null: no tool is. A page of a list must not be empty while
+-- more follows (the SDKs stop there), so filters by type work before the limit, here. The same as
 -- api/wire/messages.py, which a test compares it with.
 create function remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text)
 returns text[]
@@ -22,7 +22,8 @@ as $$
                 when part ->> 'type' = 'reasoning' and part ? 'redacted'
                     then 'hidden_reasoning_message'
                 when part ->> 'type' = 'reasoning' then 'reasoning_message'
-                when role = 'approval' then 'approval_request_message'
+                when role = 'approval' and (part ? 'waits' or not parts @> '[{"waits": true}]')
+                    then 'approval_request_message'
                 when part ->> 'name' = p_speech_tool then 'assistant_message'
                 else 'tool_call_message' end
             from jsonb_array_elements(parts) with ordinality as items (part, place)
@@ -64,7 +65,8 @@ begin
             'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run_id);
     end if;
     update remanence.runs
-    set status = 'cancelled', stop_reason = 'cancelled', completed_at = clock_timestamp()
+    set status = 'cancelled', stop_reason = 'cancelled', completed_at = clock_timestamp(),
+        callback_due_at = case when callback_url is not null then clock_timestamp() end
     where conversation_id = conv.id and status in ('created', 'running');
     delete from remanence.summaries where conversation_id = conv.id;
     delete from remanence.messages where conversation_id = conv.id;
@@ -72,6 +74,7 @@ begin
     set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}', epoch = null,
         epoch_seen = null,
         fence = fence + 1, lease_token = null, lease_until = null,
+        pending_message_id = null, pending_call_ids = '{}', pending_since = null,
         updated_at = clock_timestamp()
     where id = conv.id;
     return '{"outcome": "ok"}';

@@ -1,7 +1,9 @@
 -- load_run_progress: what a run has said after a place in its conversation, and where it stands.
 -- takes:   run_id text, after_seq bigint
--- returns: 1 row: run jsonb, messages jsonb [row ...], usage jsonb | 0 rows without such a run
--- uses:    runs_pkey, messages_run_idx, steps_no_unique
+-- returns: 1 row: run jsonb, messages jsonb [row ...], usage jsonb, is_hanging (not over, and
+--          nobody holds its conversation), is_gone boolean (its messages were deleted)
+--          | 0 rows without such a run
+-- uses:    runs_pkey, conversations_pkey, messages_run_idx, steps_no_unique
 select
     to_jsonb(run) - 'input' as run,
     (
@@ -20,6 +22,12 @@ select
             'reasoning_tokens', coalesce(sum(step.reasoning_tokens), 0))
         from remanence.steps as step
         where step.run_id = run.id
-    ) as usage
+    ) as usage,
+    run.status in ('created', 'running')
+        and coalesce(conv.lease_until <= clock_timestamp(), true) as is_hanging,
+    run.started_at is not null and not exists (
+        select from remanence.messages as message where message.run_id = run.id
+    ) as is_gone
 from remanence.runs as run
+join remanence.conversations as conv on conv.id = run.conversation_id
 where run.id = %(run_id)s::text
