@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from support.world import World, an_agent, ended, history, new_id, stored, value
+from support.world import World, a_message, an_agent, ended, history, new_id, stored, value
 
+from remanence.core.claims import RunOrder
 from remanence.core.custom_tools import ToolRan
-from remanence.core.exchange import Reply, Text, ToolCall, Usage
+from remanence.core.exchange import Approval, Reply, Text, ToolCall, Usage
 from remanence.core.ids import DEFAULT_ORG_ID
+from remanence.core.types import RunOptions
 from remanence.db.catalog_tools import Tools
 from remanence.db.queries import Queries
 from remanence.engine.custom import CustomTools
@@ -267,6 +269,35 @@ def test_exit_rule_of_an_earlier_call_ends_the_run_after_the_last(
 
     assert ended(events).stop_reason == "tool_rule"
     assert len(street.effects) == 2
+
+
+@pytest.mark.parametrize(
+    ("approve", "effects", "told"),
+    [(True, ['call-1 {"to": "ann"}'], "sent 1"), (False, [], "The user denied this call (no)")],
+)
+def test_call_that_waits_runs_when_a_person_approves_it(
+    database: Database, worlds: list[World], approve: bool, effects: list[str], told: str
+) -> None:
+    rules = [{"type": "requires_approval", "tool_name": "send_mail"}]
+    agent_id = an_agent_with(database, "send_mail", tool_rules=rules)
+    street = Street()
+    asked = a_world(worlds, database, street, calling(SEND, INSERT)).say(agent_id, "mail ann")
+    part = Approval(tool_call_id="call-1", approve=approve, reason="no")
+    answer = RunOrder(
+        agent_id=agent_id,
+        conversation_id=None,
+        messages=(replace(a_message("", "approval"), parts=(part,)),),
+        options=RunOptions(max_steps=1),
+    )
+    later = a_world(worlds, database, street, DONE)
+
+    events = list(later.engine.start(DEFAULT_ORG_ID, answer, stream=False))
+
+    assert ended(asked).stop_reason == "requires_approval"
+    assert street.effects == effects
+    returned = [text for role, text in history(database.admin_uri, agent_id) if role == "tool"]
+    assert told in " ".join(returned)
+    assert ended(events).stop_reason == "end_turn"
 
 
 @pytest.mark.parametrize(
