@@ -14,11 +14,14 @@ from remanence.core.dates import parse_moment, time_ago
 from remanence.core.exchange import Reasoning, Text, ToolCall, ToolReturn
 from remanence.core.ids import ArchiveId, PassageId
 from remanence.core.search_tools import (
+    BUDGET_TOKENS,
+    MOST_IN_BUDGET,
     ArchivalInsert,
     ArchivalSearch,
     ConversationSearch,
     MessageHit,
     PassageHit,
+    hits_in_budget,
     pack_tool_return,
     read_lookup,
     render_archival_hits,
@@ -53,7 +56,8 @@ def test_archival_search_has_defaults() -> None:
         query="tea",
         tags=(),
         tag_match_mode="any",
-        top_k=10,
+        top_k=MOST_IN_BUDGET,
+        budget_tokens=BUDGET_TOKENS,
         start=None,
         end=None,
     )
@@ -76,6 +80,7 @@ def test_archival_search_takes_filters() -> None:
         tags=("food",),
         tag_match_mode="all",
         top_k=3,
+        budget_tokens=None,
         start=datetime(2026, 3, 14, 8, 30, tzinfo=UTC),
         end=datetime(2026, 3, 15, 22, 59, 59, 999999, tzinfo=UTC),
     )
@@ -91,9 +96,18 @@ def test_search_gives_at_least_one_and_at_most_a_hundred_results(asked: int, giv
     assert archival.top_k == conversation.limit == given_to
 
 
+def test_hits_in_budget_keeps_the_best_that_fit_as_they_are_shown() -> None:
+    hits = [said(Text(text="word " * count)) for count in (100, 3_000, 100, 20)]
+
+    assert hits_in_budget(hits, 130) == [hits[0], hits[3]]
+    assert hits_in_budget(hits, 1_100) == [hits[0], hits[1], hits[2], hits[3]]
+    assert hits_in_budget(hits, 1) == hits[:1]
+    assert hits_in_budget(hits, None) == hits
+
+
 def test_conversation_search_without_arguments_lists_all() -> None:
     assert look_up("conversation_search") == ConversationSearch(
-        tool_call_id="call-1", query="", roles=(), limit=10, start=None, end=None
+        tool_call_id="call-1", query="", roles=(), limit=MOST_IN_BUDGET, start=None, end=None
     )
 
 
@@ -110,7 +124,7 @@ def test_conversation_search_takes_roles_and_dates() -> None:
         tool_call_id="call-1",
         query="tea",
         roles=("user",),
-        limit=10,
+        limit=MOST_IN_BUDGET,
         start=datetime(2026, 11, 20, 23, tzinfo=UTC),
         end=datetime(2026, 11, 22, 22, 59, 59, 999999, tzinfo=UTC),
     )

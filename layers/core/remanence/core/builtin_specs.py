@@ -74,7 +74,7 @@ CONVERSATION_SEARCH = _spec(
             "if left out. What tools returned is not searched.",
             ("assistant", "user", "tool"),
         ),
-        "limit": _integer("How many results at most (default 10)."),
+        "limit": _integer("How many results (default: the best that fit about 2,000 tokens)."),
         "start_date": _text(f"Nothing older than this moment. {_DATE_FORMS}"),
         "end_date": _text(
             f"Nothing newer than this moment; a date alone includes that whole day. {_DATE_FORMS}"
@@ -107,7 +107,7 @@ ARCHIVAL_MEMORY_SEARCH = _spec(
             ("any", "all"),
             '"any": one of the tags is enough (default). "all": every tag must be there.',
         ),
-        "top_k": _integer("How many results at most (default 10)."),
+        "top_k": _integer("How many results (default: the best that fit about 2,000 tokens)."),
         "start_datetime": _text(f"Nothing stored before this moment. {_DATE_FORMS}"),
         "end_datetime": _text(
             f"Nothing stored after this moment; a date alone includes that day. {_DATE_FORMS}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from remanence.core.dates import parse_moment, time_ago, timestamp
 from remanence.core.exchange import Text, ToolReturn
+from remanence.core.ranking import fit_to_budget
+from remanence.core.tokens import estimate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject, ToolCall
     from remanence.core.types import Message, Passage
 
-# Results of a search that does not say how many (what the retired server documented).
-DEFAULT_RESULTS = 10
+# A search that does not say how many gets the best that fit this many tokens, and no more than
+# MOST_IN_BUDGET: half as much evidence again is in 2,000 tokens of short turns than in ten of them.
+BUDGET_TOKENS = 2_000
+MOST_IN_BUDGET = 50
 MAX_RESULTS = 100
 # What one found message may show, in characters: one pasted file must not hide the other results.
 MAX_CONTENT_CHARS = 4_000
@@ -41,13 +45,17 @@ class ArchivalInsert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivalSearch:
-    """A search of archival memory. `start` and `end` are both inclusive; empty `tags`: any."""
+    """A search of archival memory. `start` and `end` are both inclusive; empty `tags`: any.
+
+    `budget_tokens`: of the best `top_k`, only what fits; None: all of them.
+    """
 
     tool_call_id: str
     query: str
     tags: tuple[str, ...] = ()
     tag_match_mode: Literal["any", "all"] = "any"
-    top_k: int = DEFAULT_RESULTS
+    top_k: int = MOST_IN_BUDGET
+    budget_tokens: int | None = BUDGET_TOKENS
     start: datetime | None = None
     end: datetime | None = None
 
@@ -56,13 +64,14 @@ class ArchivalSearch:
 class ConversationSearch:
     """A search of past messages. An empty `query` lists the newest; empty `roles`: all.
 
-    `start` and `end` are both inclusive.
+    `start` and `end` are both inclusive; `budget_tokens` as in `ArchivalSearch`.
     """
 
     tool_call_id: str
     query: str
     roles: tuple[str, ...] = ()
-    limit: int = DEFAULT_RESULTS
+    limit: int = MOST_IN_BUDGET
+    budget_tokens: int | None = BUDGET_TOKENS
     start: datetime | None = None
     end: datetime | None = None
 
@@ -96,6 +105,9 @@ class MessageHit:
     lexical_rank: int | None = None
     vector_rank: int | None = None
     legs: Mapping[str, float | bool | None] = field(default_factory=dict[str, float | bool | None])
+
+
+HitT = TypeVar("HitT", PassageHit, MessageHit)
 
 
 class _BadDate(ValueError):
@@ -139,12 +151,14 @@ def _archival_search(
     call: ToolCall, arguments: JsonObject, now: datetime, tz: tzinfo
 ) -> ArchivalSearch:
     start, end = _span(arguments, "start_datetime", "end_datetime", now, tz)
+    top_k, budget_tokens = _size(arguments, "top_k")
     return ArchivalSearch(
         tool_call_id=call.tool_call_id,
         query=_text(arguments, "query").strip(),
         tags=_texts(arguments, "tags"),
         tag_match_mode="all" if arguments.get("tag_match_mode") == "all" else "any",
-        top_k=_count(arguments, "top_k"),
+        top_k=top_k,
+        budget_tokens=budget_tokens,
         start=start,
         end=end,
     )
@@ -154,11 +168,13 @@ def _conversation_search(
     call: ToolCall, arguments: JsonObject, now: datetime, tz: tzinfo
 ) -> ConversationSearch:
     start, end = _span(arguments, "start_date", "end_date", now, tz)
+    limit, budget_tokens = _size(arguments, "limit")
     return ConversationSearch(
         tool_call_id=call.tool_call_id,
         query=_text(arguments, "query").strip(),
         roles=tuple(role for role in _texts(arguments, "roles") if role in ROLES),
-        limit=_count(arguments, "limit"),
+        limit=limit,
+        budget_tokens=budget_tokens,
         start=start,
         end=end,
     )
@@ -177,9 +193,12 @@ def _texts(arguments: JsonObject, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
-def _count(arguments: JsonObject, name: str) -> int:
+def _size(arguments: JsonObject, name: str) -> tuple[int, int | None]:
+    """How many results, and the tokens they have to fit: only when the call names no number."""
     found = arguments.get(name)
-    return min(max(found, 1), MAX_RESULTS) if isinstance(found, int) else DEFAULT_RESULTS
+    if isinstance(found, int):
+        return min(max(found, 1), MAX_RESULTS), None
+    return MOST_IN_BUDGET, BUDGET_TOKENS
 
 
 def _span(
@@ -205,6 +224,18 @@ def _moment(
             f"{name} `{said}` is not a date that can be read. Write it as 2026-03-14 or "
             "2026-03-14T09:30."
         ) from None
+
+
+def hits_in_budget(hits: Sequence[HitT], budget_tokens: int | None) -> list[HitT]:
+    """The best hits that fit a budget together, as they will be shown; None: all of them."""
+    if budget_tokens is None:
+        return list(hits)
+    return fit_to_budget(hits, budget_tokens, tokens_of=_tokens_of)
+
+
+def _tokens_of(hit: PassageHit | MessageHit) -> int:
+    said = hit.passage.text if isinstance(hit, PassageHit) else _content(hit.message)
+    return estimate_text(said)
 
 
 def render_archival_hits(hits: Sequence[PassageHit], tz: tzinfo) -> str:

@@ -103,7 +103,7 @@ _YEARS_BACK = (
     ),
 )
 _AGO = re.compile(
-    r"(?P<count>\d{1,3}|an?|one|two|three|four|five|six|一|两|二|三|四|五|六|七|八|九|十)\s*(?:个)?\s*"
+    r"(?<!\d)(?P<count>\d{1,3}|an?|one|two|three|four|five|six|一|两|二|三|四|五|六|七|八|九|十)\s*(?:个)?\s*"
     r"(?P<unit>days?|weeks?|months?|years?|天|日|周|星期|月|年)\s*(?:ago|之?前)"
 )
 _COUNTS = {

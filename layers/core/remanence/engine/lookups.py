@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.calls import Embedded, Failed, Finding, Found, Lookup
 from remanence.core.custom_tools import ToolRun
-from remanence.core.search_tools import ArchivalInsert, ArchivalSearch, ConversationSearch
+from remanence.core.search_tools import (
+    ArchivalInsert,
+    ArchivalSearch,
+    ConversationSearch,
+    hits_in_budget,
+)
 from remanence.engine.archival import log_no_vector
 from remanence.errors import AppError
 
@@ -94,7 +99,7 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
                 start=lookup.start,
                 end=lookup.end,
             )
-            return Found(passages=tuple(hits))
+            return Found(passages=tuple(hits_in_budget(hits, lookup.budget_tokens)))
         case ConversationSearch():
             heard = recall.search_messages(
                 state.org_id,
@@ -106,7 +111,7 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
                 end=lookup.end,
                 in_view=(state.conversation.id, state.conversation.window_from_seq),
             )
-            return Found(messages=tuple(heard))
+            return Found(messages=tuple(hits_in_budget(heard, lookup.budget_tokens)))
 
 
 def _embedded(text: str, state: State, models: Models, deadline: float) -> Embedded:
