@@ -8,16 +8,21 @@ step's receipt says so. Pure.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Approval, Image, Reasoning, Text, ToolCall, ToolReturn, Turn
+from remanence.core.mending import (
+    IMAGE_BY_MODEL,
+    sendable_call,
+    sendable_image,
+    sendable_thought,
+)
 from remanence.core.search_tools import pack_tool_return
 from remanence.core.tokens import estimate_parts, estimate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
     from remanence.core.exchange import Part, StoredPart, TurnRole
@@ -59,10 +64,11 @@ def turns_of(
 
     Invariants:
         Every tool call is answered by exactly one return in the turn after it.
-        No return stands without its call; no turn is empty.
+        No return stands without its call; no turn is empty; no two calls have the same id.
     """
     repairs: list[Repair] = []
     turns: list[Turn] = []
+    used_ids: set[str] = set()
     place = 0
     while place < len(window):
         message = window[place]
@@ -71,7 +77,7 @@ def turns_of(
             if message.role == "tool":
                 repairs.append(Repair(kind="return without a call", message_id=message.id))
             continue
-        turn = _turn(message, context_window_tokens, repairs)
+        turn, calls = _turn(message, context_window_tokens, used_ids, repairs)
         if turn is None:
             continue
         if is_note(message) and turns and turns[-1].role == "user":
@@ -79,7 +85,6 @@ def turns_of(
             turns[-1] = replace(turns[-1], parts=(*turn.parts, *turns[-1].parts))
             continue
         turns.append(turn)
-        calls = [part for part in turn.parts if isinstance(part, ToolCall)]
         if calls:
             returned: list[Message] = []
             while place < len(window) and _answers_calls(window[place]):
@@ -109,6 +114,17 @@ class _ToolTimes:
     def limit_chars(self) -> int:
         return return_limit_chars(self.context_window_tokens)
 
+    def packed(self, answer: ToolReturn, message: Message) -> ToolReturn:
+        """A return as the model reads it, with the time of the message it stands in."""
+        text = pack_tool_return(
+            answer.text,
+            answer.status,
+            now=message.created_at,
+            tz=self.tz,
+            limit_chars=self.limit_chars,
+        )
+        return replace(answer, text=text)
+
 
 def return_limit_chars(context_window_tokens: int) -> int:
     """How much of one tool return the model sees, in characters."""
@@ -121,96 +137,105 @@ def is_note(message: Message) -> bool:
     return message.role == "system" and message.step_id is not None
 
 
-def _turn(message: Message, context_window_tokens: int, repairs: list[Repair]) -> Turn | None:
+def _turn(
+    message: Message, context_window_tokens: int, used_ids: set[str], repairs: list[Repair]
+) -> tuple[Turn | None, dict[str, ToolCall]]:
+    """The turn of a message, if it says anything; and its calls as sent, by their stored ids."""
     limit = int(context_window_tokens * LARGEST_PART_SHARE)
     parts: list[Part] = []
-    seen: set[str] = set()
+    calls: dict[str, ToolCall] = {}
     for part in message.parts:
-        kept = _part(part, message, limit, seen)
+        if isinstance(part, ToolCall) and message.role in BY_MODEL:
+            if part.tool_call_id in calls:
+                repairs.append(Repair(kind="call out of place", message_id=message.id))
+                continue
+            sent = sendable_call(part, used_ids)
+            used_ids.add(sent.tool_call_id)
+            calls[part.tool_call_id] = sent
+            parts.append(sent)
+            repairs += _mended(part, sent, message)
+            continue
+        kept = _part(part, message, limit)
         if isinstance(kept, Repair):
             repairs.append(kept)
         elif kept is not None:
             parts.append(kept)
-            if isinstance(kept, ToolCall) and kept != part:
-                repairs.append(Repair(kind="arguments that are not JSON", message_id=message.id))
-    if all(isinstance(part, Reasoning) for part in parts):
+    while parts and isinstance(parts[-1], Reasoning):  # a thought that led to nothing
+        parts.pop()
+    if not parts:
         repairs.append(Repair(kind="empty message", message_id=message.id))
-        return None
+        return None, {}
     role: TurnRole = "assistant" if message.role in BY_MODEL else "user"
-    return Turn(role=role, parts=tuple(parts), name=message.name)
+    return Turn(role=role, parts=tuple(parts), name=message.name), calls
 
 
-def _part(
-    part: StoredPart, message: Message, limit_tokens: int, seen: set[str]
-) -> Part | Repair | None:
+def _mended(stored: ToolCall, sent: ToolCall, message: Message) -> list[Repair]:
+    """What was wrong with a call."""
+    kinds = {
+        "arguments that are not JSON": stored.arguments.strip()
+        and stored.arguments != sent.arguments,
+        "name that is none": stored.name != sent.name,
+        "call id that is used twice": stored.tool_call_id != sent.tool_call_id,
+    }
+    return [
+        Repair(kind=kind, message_id=message.id) for kind, was_wrong in kinds.items() if was_wrong
+    ]
+
+
+def _part(part: StoredPart, message: Message, limit_tokens: int) -> Part | Repair | None:
     """The part as it may be sent, a repair that left it out, or None when it says nothing."""
     by_model = message.role in BY_MODEL
     match part:
         case Text():
             text = f"[System message] {part.text}" if message.role == "system" else part.text
             return Text(text=clipped(text, limit_tokens)) if part.text.strip() else None
-        case Image() | Reasoning():
-            return part if by_model or isinstance(part, Image) else None
+        case Image():
+            sent = sendable_image(part)
+            if sent is None:
+                return Repair(kind="image without content", message_id=message.id)
+            return Text(text=IMAGE_BY_MODEL) if by_model else sent
+        case Reasoning():
+            return sendable_thought(part) if by_model else None
         case ToolCall():
-            if part.tool_call_id in seen or not by_model:
-                return Repair(kind="call out of place", message_id=message.id)
-            seen.add(part.tool_call_id)
-            return _readable_call(part)
+            return Repair(kind="call out of place", message_id=message.id)
         case ToolReturn() | Approval():
             return Repair(kind="return out of place", message_id=message.id)
 
 
-def _readable_call(call: ToolCall) -> ToolCall:
-    """The call with arguments that are a JSON object, whatever the model wrote."""
-    try:
-        if isinstance(json.loads(call.arguments), dict):
-            return call
-    except ValueError:
-        pass
-    return replace(call, arguments=json.dumps({"unreadable_arguments": call.arguments}))
-
-
 def _returns(
     message: Message,
-    calls: Sequence[ToolCall],
+    calls: Mapping[str, ToolCall],
     returned: Sequence[Message],
     times: _ToolTimes,
     repairs: list[Repair],
 ) -> Turn:
     """One tool turn that answers each call once, in the order of the calls."""
     answers: dict[str, ToolReturn] = {}
-    wanted = {call.tool_call_id for call in calls}
     for tool_message in returned:
         for part in tool_message.parts:
             if not isinstance(part, ToolReturn):
                 continue
-            if part.tool_call_id not in wanted or part.tool_call_id in answers:
+            if part.tool_call_id not in calls or part.tool_call_id in answers:
                 repairs.append(Repair(kind="return without a call", message_id=tool_message.id))
                 continue
-            packed = pack_tool_return(
-                part.text,
-                part.status,
-                now=tool_message.created_at,
-                tz=times.tz,
-                limit_chars=times.limit_chars,
-            )
-            answers[part.tool_call_id] = replace(part, text=packed)
+            answers[part.tool_call_id] = times.packed(part, tool_message)
     for call in calls:
-        if call.tool_call_id not in answers:
+        if call not in answers:
             repairs.append(Repair(kind="call without a return", message_id=message.id))
-            answers[call.tool_call_id] = ToolReturn(
-                tool_call_id=call.tool_call_id,
-                name=call.name,
-                status="error",
-                text=pack_tool_return(
-                    UNANSWERED,
-                    "error",
-                    now=message.created_at,
-                    tz=times.tz,
-                    limit_chars=times.limit_chars,
-                ),
-            )
-    return Turn(role="tool", parts=tuple(answers[call.tool_call_id] for call in calls))
+            answers[call] = times.packed(_unanswered(calls[call]), message)
+    return Turn(
+        role="tool",
+        parts=tuple(
+            replace(answers[stored_id], tool_call_id=sent.tool_call_id, name=sent.name)
+            for stored_id, sent in calls.items()
+        ),
+    )
+
+
+def _unanswered(call: ToolCall) -> ToolReturn:
+    return ToolReturn(
+        tool_call_id=call.tool_call_id, name=call.name, status="error", text=UNANSWERED
+    )
 
 
 def message_tokens(message: Message, context_window_tokens: int) -> int:

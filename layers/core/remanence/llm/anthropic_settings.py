@@ -126,10 +126,14 @@ def _adaptive(vendor: Vendor) -> JsonObject:
 
 def _loop_has_thoughts(request: Request) -> bool:
     """Whether the assistant turn that is being answered by tools begins with a signed thought."""
-    if not request.turns or request.turns[-1].role != "tool":
+    roles = [turn.role for turn in request.turns]
+    if "assistant" not in roles:
         return True
-    calling = next((t for t in reversed(request.turns) if t.role == "assistant"), None)
-    if calling is None or not any(isinstance(part, ToolCall) for part in calling.parts):
+    last = len(roles) - 1 - roles[::-1].index("assistant")
+    if "tool" not in roles[last:]:  # a note to the model may stand after the returns
+        return True
+    calling = request.turns[last]
+    if not any(isinstance(part, ToolCall) for part in calling.parts):
         return True
     first = calling.parts[0]
     return isinstance(first, Reasoning) and bool(first.signature or first.redacted)
