@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from support.pg import Database
 
 
-def test_version_prints_the_version() -> None:
-    done = run_cli("version")
+@pytest.mark.parametrize("word", ["version", "--version"])
+def test_version_prints_the_version(word: str) -> None:
+    done = run_cli(word)
 
     assert (done.returncode, done.stdout) == (0, f"{__version__}\n")
 
@@ -91,3 +92,12 @@ def test_serve_over_an_empty_database_through_a_transaction_pooler_names_the_rem
 
     assert done.returncode == 1
     assert "remanence migrate --uri" in done.stderr
+
+
+@pytest.mark.parametrize("home", ["", "/", "/nobody/lives/here"])
+def test_dev_without_a_home_directory_asks_for_another_one(home: str) -> None:
+    done = run_cli("dev", HOME=home, PORT=0)
+
+    assert done.returncode == 1
+    assert "set REMANENCE_HOME" in done.stderr
+    assert "Traceback" not in done.stderr

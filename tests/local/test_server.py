@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.process import Server, free_port, launched, run_cli, serving
+from support.process import REMANENCE, Server, free_port, launched, run_cli, serving
 
 from remanence.local.locks import is_locked
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from support.bouncer import Bouncer
     from support.pg import Database
@@ -49,6 +49,8 @@ def test_dev_answers_and_a_signal_ends_it_in_order(home: Path, tmp_path: Path) -
     text = log.read_text()
     assert f"serving on {server.url}" in text
     assert "demo/" in text
+    ours = REMANENCE.relative_to(Path.cwd()) if REMANENCE.is_relative_to(Path.cwd()) else REMANENCE
+    assert f"  {ours} chat --url {server.url}\n" in text
     assert text.endswith("Stopped.\n")
     assert "Traceback" not in text
 
@@ -108,6 +110,7 @@ def test_dev_a_second_time_says_that_it_runs(home: Path, tmp_path: Path) -> None
 
         assert second.returncode == 0
         assert f"already running on {server.url}" in second.stdout
+        assert f"remanence chat --url {server.url}`" in second.stdout
         server.get("/v1/health/")
 
 
@@ -158,6 +161,38 @@ def test_dev_starts_a_killed_database_again(home: Path, tmp_path: Path) -> None:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         server.get("/v1/health/")
+
+
+def test_dev_goes_on_trying_to_start_a_database_that_cannot_start(
+    home: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serving("dev", log, REMANENCE_HOME=home) as server:
+        data = home / "postgres/data"
+        pid_file = data / "postmaster.pid"
+        needed = data / "global/pg_control"
+        away = needed.rename(data / "pg_control.away")
+        os.kill(int(pid_file.read_text().split("\n")[0]), signal.SIGKILL)
+        wait_for(lambda: "trying again" in log.read_text(), log)
+        with pytest.raises(AssertionError, match="503"):
+            server.get("/v1/ready/")
+
+        away.rename(needed)
+
+        wait_for(lambda: answers(server, "/v1/ready/"), log)
+
+
+def wait_for(holds: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + 40
+    while not holds():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+def answers(server: Server, path: str) -> bool:
+    with suppress(AssertionError):
+        return bool(server.get(path))
+    return False
 
 
 def test_dev_uses_a_given_database(home: Path, empty_database: Database, tmp_path: Path) -> None:

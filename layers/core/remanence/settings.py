@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+DEFAULT_PORT = 8283
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of the project. The variable of a field is `REMANENCE_` + its name in capitals.
@@ -35,7 +38,7 @@ class Settings:
     # Where the laptop's embedded database lives. Default: ~/.remanence
     home: str = ""
     # Variable: PORT. The loopback port of the server.
-    port: int = 8283
+    port: int = DEFAULT_PORT
     # Variable: HOST. Where `serve` listens; containers need 0.0.0.0.
     host: str = "127.0.0.1"
     # Handle used by an agent that is created without a model.

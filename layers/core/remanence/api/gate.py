@@ -22,7 +22,15 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_JSON_DEPTH = 100
 
 _OPEN_PATHS = frozenset(
-    {"/v1/health/", "/v1/health", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
+    {
+        "/v1/health/",
+        "/v1/health",
+        "/v1/ready/",
+        "/v1/ready",
+        "/openapi.json",
+        "/docs",
+        "/docs/oauth2-redirect",
+    }
 )
 # A body without any of these needs no second look: the escapes of NUL and of half a character,
 # the numbers JSON does not have, and brackets enough to be deep.

@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -30,10 +29,12 @@ from remanence.local.chat_prompt import piped_lines, typed_lines
 from remanence.local.chat_run import RunReader
 from remanence.local.chat_view import ChatView
 from remanence.local.chat_wrap import harmless
+from remanence.local.home import home_of
 from remanence.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from remanence.core.exchange import JsonObject
 
@@ -76,8 +77,7 @@ def run_chat(base_url: str, api_key: str | None, agent: str | None) -> int:
 
 
 def _home() -> Path:
-    home = Settings.from_env(os.environ).home
-    return Path(home).expanduser() if home else Path.home() / ".remanence"
+    return home_of(Settings.from_env(os.environ).home)
 
 
 def _console() -> Console:

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -23,12 +22,14 @@ import uvicorn
 from remanence.db.migrate import Migration, migrate
 from remanence.errors import AppError, SettingsError
 from remanence.local.cluster import LOGIN
+from remanence.local.home import home_of
 from remanence.local.locks import try_lock
 from remanence.local.postgres import EmbeddedPostgres
 from remanence.local.welcome import say, say_already_running, say_welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
     from types import FrameType
 
     from fastapi import FastAPI
@@ -39,6 +40,8 @@ _LOOPBACK = "127.0.0.1"
 # How long open requests may go on after the signal. Docker kills after 10 s.
 _GRACE_S = 7
 _WATCH_S = 2.0
+# After a start that failed; what is in its way may take a while to go.
+_WATCH_AFTER_FAILURE_S = 10.0
 _STOP_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -59,12 +62,12 @@ def run_dev(settings: Settings, env: Mapping[str, str]) -> int:
     Raises:
         AppError: it cannot start; the message says what to do.
     """
-    home = Path(settings.home).expanduser() if settings.home else Path.home() / ".remanence"
+    home = home_of(settings.home)
     with ExitStack() as stack:
         stack.enter_context(_orderly_signals())
         lock = _serving_lock(home, settings.port)
         if lock is None:
-            say_already_running(home, settings.port)
+            say_already_running(home, settings.port, needs_key=bool(settings.api_key))
             return 0
         stack.callback(os.close, lock)
         listener = stack.enter_context(_bound(_LOOPBACK, settings.port))
@@ -174,14 +177,16 @@ def _embedded(home: Path, env: Mapping[str, str]) -> Generator[str]:
 
 def _keep_running(pg: EmbeddedPostgres, stopped: threading.Event) -> None:
     """Start the database again if somebody killed it under us."""
-    while not stopped.wait(_WATCH_S):
+    pause_s = _WATCH_S
+    while not stopped.wait(pause_s):
+        pause_s = _WATCH_S
         try:
             if not pg.is_running:
                 say("The database has gone; starting it again ...")
                 pg.start()
         except (AppError, OSError) as exc:
-            say(f"The database cannot be watched: {exc}")
-            return
+            pause_s = _WATCH_AFTER_FAILURE_S
+            say(f"The database cannot be started, trying again in {pause_s:.0f} s: {exc}")
 
 
 def _migrate(uri: str, login_roles: list[str] | None = None) -> None:

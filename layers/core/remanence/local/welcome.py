@@ -5,7 +5,11 @@ Plain text when the output is not a terminal, so that a supervisor's log stays r
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,10 +17,9 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 
 from remanence import __version__
+from remanence.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastapi import FastAPI
 
 _CURL = """\
@@ -41,12 +44,30 @@ def say(text: str) -> None:
     _console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def say_already_running(home: Path, port: int) -> None:
+def say_already_running(home: Path, port: int, *, needs_key: bool) -> None:
     """A second start of the same home on the same port: where the first one is."""
     say(
         f"Remanence is already running on http://127.0.0.1:{port} with the data in {home}.\n"
-        "Talk to it with `remanence chat`, or stop it with ctrl-C where it was started."
+        f"Talk to it with `{chat_command(port, needs_key=needs_key)}`, or stop it with ctrl-C "
+        "where it was started."
     )
+
+
+def chat_command(port: int, *, needs_key: bool) -> str:
+    """What to type in another terminal, in the directory this one is in."""
+    words = [_program(), "chat"]
+    if port != DEFAULT_PORT:
+        words += ["--url", f"http://127.0.0.1:{port}"]
+    return ("REMANENCE_API_KEY=... " if needs_key else "") + shlex.join(words)
+
+
+def _program() -> str:
+    """The `remanence` of this installation, as short as it can be found."""
+    ours = Path(sys.executable).parent / "remanence"
+    if not ours.exists() or shutil.which("remanence") == str(ours):
+        return "remanence"
+    here = Path.cwd()
+    return str(ours.relative_to(here) if ours.is_relative_to(here) else ours)
 
 
 def say_welcome(app: FastAPI, port: int) -> None:
@@ -59,7 +80,7 @@ def say_welcome(app: FastAPI, port: int) -> None:
         console.print(f"New agents use the model [bold]{model}[/bold]", highlight=False)
     needs_key = bool(getattr(app.state, "needs_api_key", False))
     key = ', api_key="..."' if needs_key else ""
-    _example(console, "In another terminal", "remanence chat", "bash")
+    _example(console, "In another terminal", chat_command(port, needs_key=needs_key), "bash")
     curl = _CURL.format(url=url)
     if needs_key:
         curl = curl.replace(" -H", ' -H "Authorization: Bearer $REMANENCE_API_KEY" -H')
