@@ -280,6 +280,8 @@ Status: TypeAlias = Literal["success", "error"]
 
 
 def _problem_of(call: Call, allowed: Allowed) -> str | None:
+    if call.tool is None and call.problem is not None:
+        return call.problem  # a person refused it, whoever has the tool
     if call.tool is None or call.call.name not in allowed.names:
         return constraint_error(call.call.name, allowed)
     return call.problem
