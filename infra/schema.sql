@@ -804,7 +804,8 @@ CREATE FUNCTION remanence.fold(content text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
     select normalize(regexp_replace(regexp_replace(
-        replace(normalize(lower(left(content, 50000)), NFKD), 'ß', 'ss'),
+        translate(replace(normalize(lower(left(content, 50000)), NFKD), 'ß', 'ss'),
+            'łøđħı', 'lodhi'),
         '([a-z\u0370-\u03ff\u0435])[\u0300-\u036f]+', '\1', 'g'),
         '[\u0591-\u05c7\u0640\u064b-\u0655\u0670]+', '', 'g'), NFC)
 $$;

@@ -48,7 +48,8 @@ create function remanence.fold(content text) returns text
 language sql immutable parallel safe
 as $$
     select normalize(regexp_replace(regexp_replace(
-        replace(normalize(lower(left(content, 50000)), NFKD), 'ß', 'ss'),
+        translate(replace(normalize(lower(left(content, 50000)), NFKD), 'ß', 'ss'),
+            'łøđħı', 'lodhi'),
         '([a-z\u0370-\u03ff\u0435])[\u0300-\u036f]+', '\1', 'g'),
         '[\u0591-\u05c7\u0640\u064b-\u0655\u0670]+', '', 'g'), NFC)
 $$;

@@ -143,7 +143,12 @@ weighed as (
             %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[]) as near,
         passage.created_at, passage.text
     from legs
-    join remanence.passages as passage on passage.id = legs.id
+    cross join lateral (
+        select passage.created_at, passage.text
+        from remanence.passages as passage
+        where passage.id = legs.id
+        offset 0  -- one by one, by key: the planner expects more of them and would read the table
+    ) as passage
     where legs.lexical_rank <= 2 * %(page_limit)s::integer + 50
         or legs.vector_rank <= 2 * %(page_limit)s::integer + 50
         or legs.nearness_rank <= 2 * %(page_limit)s::integer + 50
