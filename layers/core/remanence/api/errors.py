@@ -6,6 +6,7 @@ The SDKs send a request again after 408, 409, 429 and 5xx unless `x-should-retry
 it; it is forbidden where the same request cannot succeed, or was stored and would be stored twice.
 """
 
+import json
 import logging
 import math
 import re
@@ -22,6 +23,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from remanence.errors import (
     AgentBusy,
     AppError,
+    InvalidRequest,
     NotAuthenticated,
     PendingApproval,
     ProviderError,
@@ -33,6 +35,9 @@ logger = logging.getLogger("remanence.api")
 
 # More says less: the first few wrong fields are what a reader can mend at once.
 _MAX_PROBLEMS = 5
+# What clients made for OpenAI ask: they read {"error": {"message", "type", "param", "code"}}.
+_OPENAI_PATHS = ("/v1/chat/completions", "/v1/responses")
+_KEPT_HEADERS = ("x-should-retry", "retry-after", "www-authenticate")
 _RETRIED_BY_SDK = frozenset({408, 409, 429})
 
 
@@ -90,7 +95,19 @@ async def _on_app(request: Request, exc: Exception) -> Response:
             return _unknown_error()
     elif not isinstance(exc, ProviderRateLimited) and exc.http_status >= 500:
         logger.warning("%s %s: %s", request.method, _route_of(request), exc.code)
-    return answer_to(exc)
+    return _spoken_as_asked(request, answer_to(exc), exc.code)
+
+
+def _spoken_as_asked(request: Request, answer: JSONResponse, code: str) -> JSONResponse:
+    """The answer; to a client made for OpenAI, in the shape that it reads."""
+    body: dict[str, Any] = json.loads(bytes(answer.body))
+    if not request.url.path.startswith(_OPENAI_PATHS) or "error" in body:
+        return answer
+    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+    detail = body["detail"]
+    message = detail if isinstance(detail, str) else detail["message"]
+    error = {"message": message, "type": code, "param": None, "code": code}
+    return JSONResponse({"error": error}, status_code=answer.status_code, headers=headers)
 
 
 async def _on_unknown(request: Request, exc: Exception) -> Response:
@@ -126,9 +143,10 @@ async def _on_http(request: Request, exc: Exception) -> Response:
     return JSONResponse({"detail": detail}, status_code=exc.status_code, headers=exc.headers)
 
 
-async def _on_validation(request: Request, exc: Exception) -> Response:  # noqa: ARG001  its place in a handler
+async def _on_validation(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, RequestValidationError)  # noqa: S101  what it is registered for
-    return JSONResponse({"detail": sentence_of(exc.errors())}, status_code=422)
+    answer = JSONResponse({"detail": sentence_of(exc.errors())}, status_code=422)
+    return _spoken_as_asked(request, answer, InvalidRequest.code)
 
 
 def sentence_of(problems: Sequence[Any]) -> str:

@@ -11,6 +11,7 @@ from remanence.api.routes import (
     archival,
     archives,
     blocks,
+    chat_completions,
     context,
     conversation_messages,
     conversation_runs,
@@ -49,5 +50,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     tools.router,
     tags.router,
     models.router,
+    chat_completions.router,
     unserved.router,  # always the last
 )
