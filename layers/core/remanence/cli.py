@@ -1,4 +1,4 @@
-"""The command line: `remanence dev | serve | migrate | chat | eval | version`.
+"""The command line: `remanence dev | serve | migrate | chat | import | eval | version`.
 
 Thin: parses, reads the settings, calls one function, and turns every error of ours into a message
 and exit code 1. What a command needs is imported when it runs, so `--help` is quick and `migrate`
@@ -72,10 +72,20 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
     chat.set_defaults(run=_chat)
+    _add_import(commands.add_parser("import", help="bring in what was kept elsewhere"))
     _add_eval(commands.add_parser("eval", help="measure what is built in"))
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
+
+
+def _add_import(imports: argparse.ArgumentParser) -> None:
+    subjects = imports.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    passages = subjects.add_parser("passages", help="texts, one JSON object a line, resumable")
+    passages.add_argument("file", type=Path, help='lines of {"text", "tags"?, "created_at"?}')
+    passages.add_argument("--archive", required=True, help="id of the archive they go to")
+    passages.add_argument("--uri", help="of the database (REMANENCE_PG_URI)")
+    passages.set_defaults(run=_import_passages)
 
 
 def _add_eval(evaluate: argparse.ArgumentParser) -> None:
@@ -109,13 +119,14 @@ def _serve(_options: argparse.Namespace) -> int:
 
 
 def _server_settings() -> Settings:
-    from remanence.wiring import read_settings  # noqa: PLC0415  loads every edge
+    from remanence.offers import read_settings  # noqa: PLC0415  loads every provider's wire
 
     return read_settings(os.environ)
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    uri = options.uri or Settings.from_env(os.environ).pg_uri
+    given = {"REMANENCE_PG_URI": options.uri} if options.uri else {}
+    uri = Settings.from_env({**os.environ, **given}).pg_uri
     if not uri:
         raise SettingsError(["give --uri, or set REMANENCE_PG_URI"])
     from remanence.db.migrate import migrate  # noqa: PLC0415  loads the database driver
@@ -131,6 +142,26 @@ def _chat(options: argparse.Namespace) -> int:
 
     base_url = options.url or f"http://127.0.0.1:{settings.port}"
     return run_chat(base_url, settings.api_key or None, options.agent)
+
+
+def _import_passages(options: argparse.Namespace) -> int:
+    settings = Settings.from_env(os.environ)
+    uri = options.uri or settings.pg_uri
+    if not uri:
+        raise SettingsError(["give --uri, or set REMANENCE_PG_URI"])
+    from remanence.local.passage_file import import_passages  # noqa: PLC0415  loads the server
+
+    end = "\r" if sys.stdout.isatty() else "\n"
+    stored = import_passages(
+        settings,
+        os.environ,
+        options.file,
+        archive_id=options.archive,
+        uri=uri,
+        say=lambda line: print(line, end=end, flush=True),
+    )
+    print(f"{stored:,} passage(s) stored.")
+    return 0
 
 
 def _eval_recall(options: argparse.Namespace) -> int:

@@ -1,0 +1,144 @@
+"""`remanence import passages`: a file of texts, line by line, into an archive.
+
+Path: cli -> import_passages -> engine.archival (vectors), catalog.archives. It can be stopped and
+started again at any time: a file beside the texts says how far it came, and the id of a passage is
+made of the archive, the line and the text, so a batch that was sent twice is stored once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from remanence.core.archival import NewText
+from remanence.core.ids import DEFAULT_ORG_ID
+from remanence.core.ranking import clean
+from remanence.db.connect import OneConnection
+from remanence.engine.archival import Archival
+from remanence.errors import InvalidRequest
+from remanence.wiring import build, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from remanence.core.ids import OrgId
+    from remanence.settings import Settings
+
+# Of one statement and one request for vectors: some 200 kB of text.
+BATCH = 200
+
+
+class _NoDoorbell:
+    """Nothing runs here, so nothing is rung for."""
+
+    def ring(self, org_id: str, conversation_id: str, run_id: str) -> NoReturn:
+        raise NotImplementedError
+
+
+def import_passages(  # noqa: PLR0913  the options of the command
+    settings: Settings,
+    env: Mapping[str, str],
+    path: Path,
+    *,
+    archive_id: str,
+    uri: str,
+    say: Callable[[str], None],
+    org_id: OrgId = DEFAULT_ORG_ID,
+) -> int:
+    """Store every line of a file as a passage; what an earlier call stored is passed over.
+
+    Args:
+        settings: as the server has them.
+        env: where keys of providers are.
+        path: JSON Lines: {"text", "tags"?, "created_at"? (ISO 8601)}, or strings.
+        archive_id: where they go; its model, if it has one, makes their vectors.
+        uri: of the database.
+        say: told after every batch how far it is.
+        org_id: whose archive it is.
+
+    Returns:
+        How many lines were stored by this call.
+
+    Raises:
+        NotFound: no such archive.
+        InvalidRequest: a line is not a passage (those before its batch are stored), or there is
+            no such file.
+    """
+    mark = path.with_name(path.name + ".progress")
+    done = _lines_done(mark, archive_id)
+    started, stored = time.monotonic(), 0
+    with closing(OneConnection(uri)) as connections:
+        parts = build(settings, env, connections, _NoDoorbell())
+        archives = parts.catalog.archives
+        archive = archives.load_archive(org_id, archive_id)
+        archival = Archival(
+            passages=parts.recall, embedder=parts.models, new_id=new_id, monotonic=time.monotonic
+        )
+        for last_line, texts in _batches(path, archive_id, done):
+            archives.fill_archive(
+                org_id, archive_id, archival.with_vectors(archive.embedding, texts)
+            )
+            mark.write_text(json.dumps({"archive_id": archive_id, "lines": last_line}))
+            stored += len(texts)
+            rate = stored / max(0.001, time.monotonic() - started)
+            say(f"{last_line:,} lines, {rate:,.0f} passages/s")
+    return stored
+
+
+def _lines_done(mark: Path, archive_id: str) -> int:
+    """How many lines of the file are in this archive already, as an earlier call noted."""
+    try:
+        noted = json.loads(mark.read_text())
+        return int(noted["lines"]) if noted["archive_id"] == archive_id else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _batches(path: Path, archive_id: str, done: int) -> Iterator[tuple[int, list[NewText]]]:
+    """Texts of the lines after the first `done`, each batch with the number of its last line."""
+    batch: list[NewText] = []
+    number = 0
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if number > done and line.strip():
+                    batch.append(_text(line, number, archive_id))
+                if len(batch) == BATCH:
+                    yield number, batch
+                    batch = []
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: {error}") from error
+    if batch:
+        yield number, batch
+
+
+def _text(line: str, number: int, archive_id: str) -> NewText:
+    try:
+        row: Any = json.loads(line)
+        fields: dict[str, Any] = {"text": row} if isinstance(row, str) else row
+        text = _not_empty(clean(fields["text"]))
+        moment = fields.get("created_at")
+        return NewText(
+            id=f"passage-{uuid.uuid5(uuid.NAMESPACE_URL, f'{archive_id}/{number}/{text}')}",
+            text=text,
+            tags=tuple(str(tag) for tag in fields.get("tags") or ()),
+            created_at=None if moment is None else _moment(moment),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRequest(f"line {number} is not a passage: {error!r}") from error
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is empty")
+    return text
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

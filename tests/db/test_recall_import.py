@@ -1,0 +1,91 @@
+"""Texts of a file in an archive, however often the import is stopped and started."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support.past import Past
+
+from remanence.cli import main
+from remanence.local.passage_file import BATCH
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.pg import Database
+
+LINES = 2 * BATCH + 7
+
+
+@pytest.fixture
+def archive(database: Database) -> str:
+    past = Past(database.app_uri)
+    return past.archive(past.agent().agent_id)
+
+
+def stored(database: Database, archive: str) -> list[tuple[str, list[str]]]:
+    return Past(database.app_uri).run(
+        "select text, tags from remanence.passages where archive_id = %(archive)s"
+        " order by created_at, text",
+        archive=archive,
+    )
+
+
+def a_file(folder: Path, *extra: str) -> Path:
+    rows = [
+        json.dumps(
+            {"text": f"fact {n}", "tags": ["a"], "created_at": f"2026-01-01T00:00:{n % 60:02}"}
+        )
+        for n in range(10, LINES + 10)
+    ]
+    path = folder / "facts.jsonl"
+    path.write_text("\n".join([*rows, *extra]) + "\n", encoding="utf-8")
+    return path
+
+
+def run(database: Database, archive: str, path: Path) -> int:
+    return main(["import", "passages", str(path), "--archive", archive, "--uri", database.app_uri])
+
+
+def test_import_passages_stores_each_line_once_however_often_it_is_run(
+    database: Database, archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a_file(tmp_path, '"a bare text"', "")
+
+    assert run(database, archive, path) == 0
+    assert "408 passage(s) stored." in capsys.readouterr().out
+    assert run(database, archive, path) == 0
+    assert "0 passage(s) stored." in capsys.readouterr().out
+    path.with_name("facts.jsonl.progress").unlink()
+    assert run(database, archive, path) == 0
+
+    rows = stored(database, archive)
+    assert len(rows) == LINES + 1
+    assert ("a bare text", []) in rows
+    assert ("fact 10", ["a"]) in rows
+
+
+def test_import_passages_goes_on_where_it_stopped(
+    database: Database, archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "facts.jsonl"
+    good = [json.dumps({"text": f"fact {n}"}) for n in range(LINES)]
+    path.write_text("\n".join([*good[:BATCH], '{"tags": []}', *good[BATCH:]]), encoding="utf-8")
+
+    assert run(database, archive, path) == 1
+    assert f"line {BATCH + 1} is not a passage" in capsys.readouterr().err
+    assert len(stored(database, archive)) == BATCH
+
+    path.write_text("\n".join([*good[:BATCH], '"mended"', *good[BATCH:]]), encoding="utf-8")
+    assert run(database, archive, path) == 0
+    assert f"{LINES - BATCH + 1} passage(s) stored." in capsys.readouterr().out
+    assert len(stored(database, archive)) == LINES + 1
+
+
+def test_import_passages_refuses_what_is_not_there(
+    database: Database, archive: str, tmp_path: Path
+) -> None:
+    assert run(database, archive, tmp_path / "none.jsonl") == 1
+    assert run(database, "archive-none", a_file(tmp_path)) == 1
