@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from support.bouncer import Bouncer, pgbouncer_program
+from support.process import free_port
 
 from remanence.db.connect import (
     Connection,
@@ -20,13 +23,13 @@ from remanence.db.connect import (
     connect,
     is_dead,
 )
-from remanence.errors import SchemaMismatch, StoreError, StoreUnavailable
+from remanence.db.failures import without_secrets
+from remanence.errors import SchemaMismatch, StoreError, StoreRefused, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from support.bouncer import Bouncer
-    from support.pg import Database
+    from support.pg import Database, Databases
 
 HIDDEN = "s3cr3t"
 
@@ -95,6 +98,27 @@ def test_connect_with_a_wrong_password_says_so_and_hides_it(database: Database) 
     assert HIDDEN not in failed.value.message
     assert "\n" not in failed.value.message
     assert failed.value.__context__ is None  # its attributes would hold the password
+
+
+def test_connect_with_a_short_password_mangles_no_word(database: Database) -> None:
+    with pytest.raises(StoreUnavailable, match="password authentication failed for user"):
+        connect(with_parts(database.app_uri, password="p"))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("invalid port number", "invalid port number"),
+        ('in "postgresql://me:s3cr3t@host/app"', 'in "postgresql://me:***@host/app"'),
+        ("in postgres://me:s3/cr3t@host", "in postgres://me:s3/cr3t@host"),
+        ("near 'host=x password=s3cr3t user=y'", "near 'host=x password=*** user=y'"),
+        ("password='s3 cr\\'3t' x", "password=*** x"),
+        ("sslpassword = s3cr3t", "sslpassword = ***"),
+        ("?user=me&password=s3cr3t&host=x", "?user=me&password=***&host=x"),
+    ],
+)
+def test_without_secrets_masks_passwords_where_they_stand(said: str, shown: str) -> None:
+    assert without_secrets(said) == shown
 
 
 def test_connect_to_an_unknown_database_names_it(database: Database) -> None:
@@ -227,10 +251,10 @@ def test_run_with_a_refused_statement_is_not_repeated(source: Connections) -> No
         tries += 1
         conn.execute("select 1 / 0")
 
-    with pytest.raises(StoreError, match=r"refused \(22012\): division by zero") as failed:
+    with pytest.raises(StoreRefused, match=r"\(22012\): division by zero") as failed:
         source.run(work)
 
-    assert (tries, type(failed.value)) == (1, StoreError)
+    assert (tries, type(failed.value)) == (1, StoreRefused)
 
 
 def test_run_against_a_database_without_our_schema_says_migrate(source: Connections) -> None:
@@ -289,6 +313,27 @@ def test_pool_that_is_used_up_says_so(database: Database, monkeypatch: pytest.Mo
         pass
 
     source.close()
+
+
+def test_pool_whose_server_was_away_does_not_call_itself_busy(
+    databases: Databases, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remanence.db.connect.POOL_WAIT_S", 0.6)
+    program = pgbouncer_program()
+    if program is None:
+        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
+    port = free_port()
+    source = PooledConnections(with_parts(database.app_uri, port=str(port)), size=1)
+
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(source.run, lambda conn: conn.execute("select 1").fetchone())
+        with Bouncer.started(program, databases.pg, port=port):
+            failure = asked.exception()
+            source.close()
+
+    assert isinstance(failure, StoreUnavailable)
+    assert "busy" not in failure.message
+    assert "127.0.0.1" in failure.message
 
 
 def test_pool_serves_threads_side_by_side(database: Database) -> None:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -158,6 +159,25 @@ def test_migrate_without_the_right_to_admit_says_what_to_run(
     finally:
         databases.drop(empty_database)
         databases.run_as_admin("drop role stranger")
+
+
+def test_migrate_by_another_owner_on_the_same_server_says_so_before_it_changes_anything(
+    databases: Databases, database: Database, folder: Path
+) -> None:
+    assert database.owner_uri  # the run-time role of this server was made by its owner
+    databases.run_as_admin("create role neighbour login password 'x'")
+    databases.run_as_admin("create database neighbours owner neighbour")
+    where = urlsplit(database.owner_uri)
+    uri = f"postgresql://neighbour:x@127.0.0.1:{where.port}/neighbours"
+    try:
+        with pytest.raises(DatabaseUnfit, match='grant "remanence_app" to "neighbour"'):
+            migrate(uri, folder=folder)
+        with psycopg.connect(uri) as conn:
+            schema = conn.execute("select to_regnamespace('remanence')").fetchone()
+            assert schema == (None,)
+    finally:
+        databases.run_as_admin("drop database neighbours")
+        databases.run_as_admin("drop role neighbour")
 
 
 def test_migrate_through_a_transaction_pooler_says_which_uri_to_use(

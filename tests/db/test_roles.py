@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from remanence.db.migrate import migrate
+from remanence.errors import StoreError
 from remanence.local.binaries import find_binaries, identity_for
 
 if TYPE_CHECKING:
@@ -41,3 +42,15 @@ def test_roles_file_makes_a_login_that_row_level_security_binds(
     finally:
         databases.drop(fresh_database)
         databases.run_as_admin("drop role remanence_server")
+
+
+def test_login_role_that_is_no_member_is_told_what_to_grant(
+    databases: Databases, database: Database
+) -> None:
+    databases.run_as_admin("create role outsider login password 'x'")
+    where = urlsplit(database.owner_uri)
+    try:
+        with pytest.raises(StoreError, match=r"grant remanence_app to .*infra/roles\.sql"):
+            migrate(f"postgresql://outsider:x@127.0.0.1:{where.port}{where.path}")
+    finally:
+        databases.run_as_admin("drop role outsider")

@@ -48,3 +48,11 @@ def test_settings_report_every_problem_at_once() -> None:
 
 def test_settings_accept_the_retired_servers_database_variable() -> None:
     assert Settings.from_env({"LETTA_PG_URI": "postgresql://x"}).pg_uri == "postgresql://x"
+
+
+@pytest.mark.parametrize("driver", ["", "+asyncpg", "+psycopg", "+psycopg2", "+pg8000"])
+@pytest.mark.parametrize("variable", ["LETTA_PG_URI", "REMANENCE_PG_URI"])
+def test_settings_drop_the_driver_of_a_database_uri(variable: str, driver: str) -> None:
+    settings = Settings.from_env({variable: f"postgresql{driver}://me:a+b://c@host/db"})
+
+    assert settings.pg_uri == "postgresql://me:a+b://c@host/db"

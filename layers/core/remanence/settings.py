@@ -6,6 +6,7 @@ Only `wiring`, `cli` and `local` import this. Provider keys are not here: the ta
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,9 @@ def _read(env: Mapping[str, str], problems: list[str]) -> Settings:
         if not raw:
             continue
         values[spec.name] = _convert(variable, raw.strip(), spec.default, problems)
+    if "pg_uri" in values:
+        # SQLAlchemy's way to name a driver, which the retired server's URIs have.
+        values["pg_uri"] = re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", str(values["pg_uri"]))
     settings = Settings(**values)  # type: ignore[arg-type]  # each value has its default's type
     problems += _check(settings)
     return settings

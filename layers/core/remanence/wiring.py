@@ -33,13 +33,12 @@ from remanence.engine.custom import CustomTools
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
-from remanence.llm.models import Models
-from remanence.llm.vendors import configured
+from remanence.offers import build_models, read_settings
 from remanence.secrets import resolve_environment
 from remanence.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from fastapi import FastAPI
@@ -50,8 +49,7 @@ if TYPE_CHECKING:
     from remanence.engine.compact import SweepReport
     from remanence.engine.custom import Sandbox
     from remanence.engine.ports import Dispatcher
-    from remanence.llm.models import InProcessModel
-    from remanence.llm.vendors import Provider
+    from remanence.llm.models import Models
     from remanence.sandbox.local import LocalSandbox
 
 # How often a server without a schedule of its own sweeps, in seconds.
@@ -90,7 +88,7 @@ def build(
     `may_ask`: a model server of one's own may be asked, now, for the model that is its first.
     """
     queries = Queries(connections)
-    models = _models(settings, env, may_ask=may_ask)
+    models = build_models(settings, env, may_ask=may_ask)
     recall = PostgresRecall(queries)
     catalog = Catalog(queries)
     engine_deps = EngineDeps(
@@ -159,73 +157,6 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
-
-
-def read_settings(env: Mapping[str, str]) -> Settings:
-    """The settings of a server, whose models can be called as far as one can tell without asking.
-
-    Raises:
-        SettingsError: lists every variable that cannot be used.
-    """
-    return Settings.from_env(env, also=partial(_unknown_models, env=env))
-
-
-def _unknown_models(settings: Settings, env: Mapping[str, str]) -> list[str]:
-    """Which handles of the settings no configured provider answers to."""
-    models = _models_of(settings, configured(env))
-    offered = ", ".join(provider.vendor.name for provider in configured(env)) or "none"
-    hint = f"which no configured provider serves (providers with a key or an address: {offered})"
-    model, embedding = settings.default_model, settings.default_embedding
-    problems: list[str] = []
-    if model and not models.knows(model):
-        problems.append(f"REMANENCE_DEFAULT_MODEL is {model!r}, {hint}")
-    if embedding and not models.knows_embedding(embedding):
-        problems.append(f"REMANENCE_DEFAULT_EMBEDDING is {embedding!r}, {hint}")
-    return problems
-
-
-def _models(settings: Settings, env: Mapping[str, str], *, may_ask: bool) -> Models:
-    providers = configured(env)
-    models = _models_of(settings, providers)
-    if not models.default_handle:
-        models.default_handle = _default_model(models, providers, may_ask=may_ask)
-    return models
-
-
-def _models_of(settings: Settings, providers: Sequence[Provider]) -> Models:
-    in_process: dict[str, InProcessModel] = {}
-    if not providers or settings.default_model.startswith("demo/"):
-        from remanence.demo.model import DemoModel  # noqa: PLC0415  only where it is used
-
-        in_process["demo"] = DemoModel()
-    return Models(providers, in_process=in_process, default_handle=settings.default_model)
-
-
-def _default_model(models: Models, providers: Sequence[Provider], *, may_ask: bool) -> str:
-    """The handle of an agent that names none: the first provider's; "" when nobody knows."""
-    if not providers:
-        return "demo/remanence-demo"
-    vendor, base_url = providers[0].vendor, providers[0].base_url
-    if vendor.name in _FIRST_MODELS and base_url == vendor.default_base_url:
-        return _FIRST_MODELS[vendor.name]
-    if not may_ask:
-        return ""
-    # A server of one's own offers what it offers: its first model.
-    offered = models.list_models(deadline=time.monotonic() + FIRST_LOOK_S)
-    return offered[0].handle if offered else ""
-
-
-# How long the start waits for a provider to say what it offers, in seconds.
-FIRST_LOOK_S = 3.0
-# What an agent without a model gets from a vendor: a capable one of moderate price.
-_FIRST_MODELS = {
-    "openai": "openai/gpt-5-mini",
-    "anthropic": "anthropic/claude-haiku-4-5",
-    "gemini": "gemini/gemini-2.5-flash",
-    "openrouter": "openrouter/openai/gpt-5-mini",
-    "groq": "groq/llama-3.3-70b-versatile",
-    "deepseek": "deepseek/deepseek-chat",
-}
 
 
 def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:

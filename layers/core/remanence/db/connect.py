@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import psycopg
 from psycopg import pq
 
-from remanence.db.failures import connect_failure, is_connection_lost, parse_uri, translated
+from remanence.db.failures import (
+    connect_failure,
+    is_connection_lost,
+    parse_uri,
+    store_error,
+    translated,
+)
 from remanence.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -154,6 +160,7 @@ class PooledConnections(Connections):
         self._application_name = application_name
         self._lock = threading.Lock()
         self._pool: ConnectionPool[Connection] | None = None
+        self._in_use = 0
 
     def close(self) -> None:
         """See `Connections.close`."""
@@ -173,11 +180,17 @@ class PooledConnections(Connections):
             conn = None
         if conn is None:
             raise self._why_none()
+        self._count(1)
         try:
             yield conn
         finally:
             _leave_clean(conn)
+            self._count(-1)
             pool.putconn(conn)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._in_use += more
 
     def _opened(self) -> ConnectionPool[Connection]:
         from psycopg_pool import ConnectionPool  # noqa: PLC0415  not in the Lambda layer
@@ -199,13 +212,25 @@ class PooledConnections(Connections):
     def _why_none(self) -> StoreUnavailable:
         """The pool only says that it waited: ask the server itself for the reason."""
         try:
-            connect(self._uri, application_name=self._application_name).close()
+            with connect(self._uri, application_name=self._application_name) as conn:
+                conn.execute("select 1")  # a pooler takes connections for a server that is away
         except StoreUnavailable as reason:
             return reason
+        except psycopg.Error as exc:
+            return StoreUnavailable(store_error(exc).message)
+        if self._in_use < self._size:  # nobody had them: the server has only just come back
+            return StoreUnavailable(
+                f"the database at {self._where()} was not reachable for {POOL_WAIT_S:.0f} s, "
+                "and is now; try again"
+            )
         return StoreUnavailable(
             f"all {self._size} database connections were busy for {POOL_WAIT_S:.0f} s; "
             "raise REMANENCE_POOL_SIZE, or send less at once"
         )
+
+    def _where(self) -> str:
+        target = parse_uri(self._uri)
+        return f"{target.get('host') or 'the local socket'}:{target.get('port') or '5432'}"
 
 
 def is_dead(conn: Connection) -> bool:

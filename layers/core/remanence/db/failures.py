@@ -53,12 +53,20 @@ def connect_failure(exc: psycopg.Error, target: dict[str, str]) -> StoreUnavaila
     if isinstance(exc, psycopg.errors.ConnectionTimeout):
         said = "no answer in time; check host, port and firewall"
     else:
-        said = _first_line(str(exc))
-    password = target.get("password")
-    if password:
-        said = said.replace(password, "***")
+        said = without_secrets(_first_line(str(exc)))
     role = target.get("user") or "the default role"
     return StoreUnavailable(f"cannot connect to the database at {where} as {role}: {said}")
+
+
+# What a server or libpq may quote of a URI or of a `name=value` string. A password is masked where
+# it stands as one, and nowhere else: of a short one, every word of a sentence has a part.
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]*@")
+_PASSWORD = re.compile(r"(?i)\b((?:ssl)?password|pwd)(\s*=\s*)(?:'(?:\\.|[^'\\])*'|[^\s&'\";,)]+)")
+
+
+def without_secrets(text: str) -> str:
+    """A complaint with the passwords in it masked: of a URI, and `password=...`."""
+    return _PASSWORD.sub(r"\1\2***", _USERINFO.sub(r"\1:***@", text))
 
 
 def is_connection_lost(exc: psycopg.Error) -> bool:
@@ -82,6 +90,12 @@ def store_error(exc: psycopg.Error) -> StoreError:
         return SchemaMismatch(
             f"the database does not hold the schema this version needs ({state}: {said}); "
             "run `remanence migrate`"
+        )
+    if state == "42501":  # insufficient_privilege
+        return StoreError(
+            f"the database refused ({state}): {said}; the login role has to be a member of "
+            "remanence_app: as the owner of the database run `grant remanence_app to <login role>`,"
+            " or make such a role with infra/roles.sql"
         )
     if state.startswith(("22", "23")):  # data it cannot store, a rule it would break
         return StoreRefused(f"the database refuses what was to be written ({state}): {said}")

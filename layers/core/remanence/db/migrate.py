@@ -26,7 +26,7 @@ from psycopg import pq
 from remanence.db.connect import connect
 from remanence.db.failures import translated
 from remanence.db.preconditions import check_server_version, check_session_mode, ensure_vector
-from remanence.db.roles import admit, current_role, owns_schema
+from remanence.db.roles import admit, current_role, open_bookkeeping, owns_schema
 from remanence.db.seed import seed
 from remanence.errors import DatabaseUnfit, SchemaMismatch, StoreError
 
@@ -111,10 +111,12 @@ def migrate(
         applied: list[Migration] = []
         if pending(conn, migrations):
             check_session_mode(uri, conn)
+            admit(conn, login_roles)  # before anything is changed: it may be refused
             _prepare(conn)
             while step := _apply_next(conn, migrations, report):
                 applied.append(step)
         admit(conn, login_roles)
+        open_bookkeeping(conn)
         if folder is None and owns_schema(conn):
             seed(conn)
     return applied

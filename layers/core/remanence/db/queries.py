@@ -68,13 +68,13 @@ class Queries:
         found = self.rows(name, org_id, **params)
         return found[0] if found else None
 
-    def ping(self, org_id: str) -> None:
-        """Take on the run-time role in an organization, and do nothing with it: one round trip.
+    def check_ready(self, org_id: str) -> None:
+        """One round trip that needs the run-time role and the schema, and reads nothing.
 
         Raises:
             StoreError: the database is away, or is not as it has to be.
         """
-        self.call("enter_org", org_id=org_id)
+        self.rows("check_ready", org_id)
 
     def call(self, name: str, **params: object) -> Any:
         """The single value of a statement that enters its organization itself: one round trip."""

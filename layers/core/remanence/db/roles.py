@@ -6,6 +6,7 @@ migration; it cannot log in. A login role becomes a member and takes it on per t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -38,15 +39,13 @@ def owns_schema(conn: Connection) -> bool:
 def admit(conn: Connection, login_roles: Sequence[str] = ()) -> None:
     """Let the current user and `login_roles` take on the run-time role, where they cannot yet.
 
-    It may also read which migrations were applied, so that a server which logs in without the
-    right to migrate can tell that it need not. Without the run-time role: does nothing.
+    Without the run-time role: does nothing.
 
     Raises:
         DatabaseUnfit: a role is no member and the current user may not make it one.
     """
     if conn.execute("select to_regrole(%s)", [RUNTIME_ROLE]).fetchone() == (None,):
         return
-    _open_bookkeeping(conn)
     # Since 16 the creator of a role is a member of it that may not become it.
     may = "SET" if conn.info.server_version >= 160_000 else "MEMBER"
     for role in (current_role(conn), *login_roles):
@@ -58,19 +57,27 @@ def admit(conn: Connection, login_roles: Sequence[str] = ()) -> None:
             conn.execute(grant)
         except psycopg.errors.InsufficientPrivilege as exc:
             raise DatabaseUnfit(
-                f"role {role!r} is not a member of {RUNTIME_ROLE!r}; let an administrator run: "
-                f"{grant.as_string(conn)}"
+                f"role {role!r} is not a member of {RUNTIME_ROLE!r}, which is there already "
+                "(roles belong to the whole server, so another database of it may have made it); "
+                f"let an administrator, or the role that made it, run: {grant.as_string(conn)}"
             ) from exc
 
 
-def _open_bookkeeping(conn: Connection) -> None:
+def open_bookkeeping(conn: Connection) -> None:
+    """Let the run-time role read which migrations were applied.
+
+    A server that logs in without the right to migrate can then tell that it need not.
+    """
     table = "remanence.schema_migrations"
     readable = conn.execute(
-        "select has_table_privilege(%s, %s, 'select')", [RUNTIME_ROLE, table]
+        "select to_regrole(%(role)s) is null"
+        " or has_table_privilege(to_regrole(%(role)s), %(table)s, 'select')",
+        {"role": RUNTIME_ROLE, "table": table},
     ).fetchone()
     if readable == (True,):
         return
-    with conn.transaction():
+    # Another runner may be faster.
+    with suppress(psycopg.errors.DuplicateObject), conn.transaction():
         conn.execute(
             "create policy schema_migrations_of_all on remanence.schema_migrations"
             " for select to remanence_app using (true);"

@@ -31,5 +31,5 @@ class Ready(BaseModel):
 @router.get("/v1/ready/")
 def read_ready(call: ThisCall) -> Ready:
     """Say that the database answers, after asking it."""
-    call.deps.catalog.queries.ping(call.org_id)
+    call.deps.catalog.queries.check_ready(call.org_id)
     return Ready(status="ok")
