@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.letta_server import LettaServer, call, end, letta_server, ping, returned, text
+from support.server import MODEL, server
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from support.server import Server
+
+__all__ = ["server"]
 
 RUN = (
     "import sys; from remanence.local.chat import run_chat; "
@@ -174,6 +179,24 @@ def test_chat_commands_ask_the_server_and_print(world: LettaServer, tmp_path: Pa
     assert "never sent" not in out
     assert len(world.sent("PATCH", "/reset-messages")) == 1
     assert world.sent("GET", "/archival-memory/search")[0].query == {"query": "tea", "top_k": "5"}
+
+
+def test_chat_search_at_our_own_server_finds_both_kinds(
+    server: Server, world: LettaServer, tmp_path: Path
+) -> None:
+    client = server.client()
+    agent = client.agents.create(name="librarian", model=MODEL, include_base_tools=True)
+    client.agents.passages.create(agent.id, text="Ada likes tea.")
+
+    said = "Where is my tea? [[script: say In the pot.]]"
+    result = chat(world, tmp_path, said, "/search tea", agent=agent.id, url=server.base_url)
+
+    archival, _, conversation = result.stdout.partition("Archival memory\n")[2].partition(
+        "Conversation\n"
+    )
+    assert "Ada likes tea." in archival
+    assert "Where is my tea?" in conversation
+    assert result.returncode == 0
 
 
 def test_chat_search_at_a_server_without_message_search_says_so(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FOUND = 5
 _AGENTS = 50
-# Answers of servers that have no search over messages.
+# Answers of other servers of the protocol, which have no search over messages.
 _NOT_OFFERED = frozenset({400, 404, 405, 501})
 
 
