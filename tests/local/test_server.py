@@ -19,6 +19,7 @@ import pytest
 from support.process import REMANENCE, Server, free_port, launched, run_cli, serving
 
 from remanence.local.locks import is_locked
+from remanence.local.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -193,6 +194,20 @@ def answers(server: Server, path: str) -> bool:
     with suppress(AssertionError):
         return bool(server.get(path))
     return False
+
+
+def test_dev_with_the_data_of_another_version_says_what_can_be_done(
+    home: Path, tmp_path: Path
+) -> None:
+    with serving("dev", tmp_path / "log", REMANENCE_HOME=home):
+        with psycopg.connect(EmbeddedPostgres(home).owner_uri) as conn:
+            conn.execute("update remanence.schema_migrations set sha256 = '' where version = 1")
+
+        second = run_cli("dev", REMANENCE_HOME=home, PORT=free_port())
+
+    assert second.returncode == 1
+    assert f"mv {home / 'postgres'} " in second.stderr
+    assert "Traceback" not in second.stderr
 
 
 def test_dev_uses_a_given_database(home: Path, empty_database: Database, tmp_path: Path) -> None:

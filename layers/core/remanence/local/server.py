@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from remanence.db.migrate import Migration, migrate
-from remanence.errors import AppError, SettingsError
+from remanence.errors import AppError, SchemaMismatch, SettingsError
 from remanence.local.cluster import LOGIN
 from remanence.local.home import home_of
 from remanence.local.locks import try_lock
@@ -163,7 +163,7 @@ def _embedded(home: Path, env: Mapping[str, str]) -> Generator[str]:
     watch = threading.Thread(target=_keep_running, args=(pg, stopped), name="postgres-watch")
     try:
         pg.start()
-        _migrate(pg.owner_uri, login_roles=[LOGIN])
+        _migrate_home(home, pg.owner_uri)
         say(f"Database ready in {time.monotonic() - started:.1f} s.")
         watch.start()
         yield pg.app_uri
@@ -173,6 +173,19 @@ def _embedded(home: Path, env: Mapping[str, str]) -> Generator[str]:
             watch.join()
         _on_stop_signals(signal.SIG_IGN)  # a second ctrl-C leaves nothing half done
         pg.stop()
+
+
+def _migrate_home(home: Path, owner_uri: str) -> None:
+    try:
+        _migrate(owner_uri, login_roles=[LOGIN])
+    except SchemaMismatch as exc:
+        raise SchemaMismatch(
+            f"the data in {home} was made by another version of this program.\n"
+            f"  To keep using it, start the version (the checkout) that made it.\n"
+            f"  To start afresh and keep it aside: mv {home / 'postgres'} {home / 'postgres.old'}\n"
+            f"  To keep both: set REMANENCE_HOME to another directory.\n"
+            f"({exc.message})"
+        ) from exc
 
 
 def _keep_running(pg: EmbeddedPostgres, stopped: threading.Event) -> None:
