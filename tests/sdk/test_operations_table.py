@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.sdk_operations import Answered, call_all
+from support.server import serving
 
 if TYPE_CHECKING:
-    from support.server import Server
+    from support.pg import Database
 
 TABLE = Path(__file__).parents[2] / "infra/OPERATIONS.md"
 _INTRODUCTION = """\
@@ -39,8 +40,11 @@ def rendered(answered: list[Answered]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_every_operation_is_answered_as_the_table_says(server: Server, rewrite: bool) -> None:
-    answered = call_all(server)
+def test_every_operation_is_answered_as_the_table_says(
+    fresh_database: Database, rewrite: bool
+) -> None:
+    with serving(fresh_database) as server:
+        answered = call_all(server)
 
     assert len(answered) == 129
     text = rendered(answered)

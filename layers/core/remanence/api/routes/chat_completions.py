@@ -11,7 +11,8 @@ from remanence.api.answering import failed_run, with_first
 from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import check_id
 from remanence.api.routes.messages import IdempotencyKey
-from remanence.api.wire.chat_completions import ChatRequest, chunks, completion
+from remanence.api.wire.chat_completions import ChatRequest
+from remanence.api.wire.chat_replies import chunks, completion
 from remanence.api.wire.stream import handed_over_message
 from remanence.core.events import Event, RunEnded, RunError, RunHandedOver, RunStarted
 from remanence.core.ids import is_id
