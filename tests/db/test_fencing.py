@@ -18,11 +18,12 @@ import psycopg
 import pytest
 from support.world import a_message, an_agent, an_order, new_id
 
-from remanence.core.claims import Busy, Cancelled, Claimed, Committed, Idle, Known
+from remanence.core.calls import BlockChanges, BlockEdit
+from remanence.core.claims import BlocksMoved, Busy, Cancelled, Claimed, Committed, Idle, Known
 from remanence.core.exchange import Text
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.step import Outcome, StepIds, failed
-from remanence.core.types import StopReason
+from remanence.core.types import Block, StopReason
 from remanence.db.connect import OneConnection
 from remanence.db.queries import Queries
 from remanence.db.store import PostgresStore
@@ -419,6 +420,36 @@ def test_claim_that_waited_for_a_claim_is_told_who_was_faster(table: Table, agen
     found = while_open(table, "step_begin_v1", begin, lambda: table.begin("B"))
 
     assert found == "busy"
+
+
+def test_two_conversations_that_create_the_same_block_at_once_are_no_error(
+    table: Table, agent_id: str
+) -> None:
+    """The second one is told to apply its reply to the blocks as they are now."""
+    label = new_id("label")
+    for name in "AB":
+        table.lay("hands_over", agent_id)
+        table.begin(name)
+        session = table.sessions[name]
+        assert session.outcome is not None
+        block = Block(id=new_id("block"), label=label, value=name, limit=100)
+        made = BlockEdit(block=block, base_version=0, tool_call_id="call-1")
+        session.outcome = replace(session.outcome, changes=BlockChanges(created=(made,)))
+        if name == "A":
+            commit = sent_by(session.store, lambda: table.commit("A"))
+    second = table.sessions["B"]
+
+    def commit_second() -> Any:
+        assert second.state is not None
+        assert second.outcome is not None
+        return second.store.commit_step(
+            second.state, second.outcome, lease_ms=0, new_archive_id=new_id("archive")
+        )
+
+    answer = while_open(table, "step_commit_v1", commit, commit_second)
+
+    assert isinstance(answer, BlocksMoved)
+    assert [block.value for block in answer.blocks if block.label == label] == ["A"]
 
 
 def sent_by(store: PostgresStore, act: Any) -> dict[str, Any]:

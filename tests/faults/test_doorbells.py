@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.fault_bench import Bench, Play, Postman, last_places
+from support.fault_bench import Bench, Play, Postman
 from support.plays import PLAYS
 
 if TYPE_CHECKING:
@@ -104,40 +104,3 @@ def test_many_workers_on_one_conversation_take_each_step_once(bench: Bench) -> N
     ]
     assert sum(len(job.said("asked")) for job in jobs) == 2 * runs
     bench.dismiss(cast)
-
-
-TEAM = Play(
-    "team",
-    (
-        {
-            "do": "start",
-            "text": 'note [[script: call memory_insert {"label":"team","new_string":"by 0"}]]'
-            " [[then: say noted]]",
-        },
-    ),
-    "",
-)
-
-
-def test_edit_of_a_shared_block_by_another_agent_at_any_point_is_not_lost(bench: Bench) -> None:
-    other = {
-        "do": "start",
-        "text": 'note [[script: call memory_insert {"label":"team","new_string":"by 1"}]]'
-        " [[then: say noted]]",
-    }
-    bench.postman = Postman()
-    bench.play(TEAM)
-
-    for place, point in last_places(bench.reached) + bench.reached[:7]:
-        bench.raise_curtain(TEAM, strike=place, how="stop")
-        cast = bench.on_stage
-        spec = {**other, "agent_id": cast.agents[1], "conversation_id": cast.conversations[1]}
-        bench.then = lambda spec=spec: bench.work(spec) and None
-        bench.act(TEAM, cast, dict(TEAM.acts[0]))
-        stored = bench.snapshot(cast)
-
-        assert stored.problems == [], point
-        team = next(block for block in stored.blocks if block[1] == "team")
-        assert sorted(team[2].split("\n")) == ["by 0", "by 1", "start"], point
-        assert bench.asked == 4, point  # the model is not asked again for a conflict
-        bench.dismiss(cast)

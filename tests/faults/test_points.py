@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.fault_bench import Bench, last_places
-from support.plays import PLAYS
+from support.plays import CONFLICT, PLAYS
 
 from remanence.engine.points import Point
 
@@ -33,7 +33,7 @@ def bench(pooled_database: tuple[Database, str], nursery: Nursery) -> Generator[
 
 
 def test_every_point_is_passed_by_some_play() -> None:
-    passed = {point for play in PLAYS for point in play.points.split()}
+    passed = {point for play in PLAYS for point in play.points.split()} | {*CONFLICT.split()}
 
     assert {point.value for point in Point} - passed == set()
 

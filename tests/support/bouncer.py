@@ -35,7 +35,7 @@ auth_type = scram-sha-256
 auth_file = {folder}/users.txt
 pool_mode = {mode}
 default_pool_size = {pool_size}
-max_client_conn = 200
+max_client_conn = 300
 logfile = {folder}/bouncer.log
 """
 

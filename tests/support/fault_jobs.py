@@ -112,6 +112,8 @@ class Worker:
                 os._exit(9)
             case "stop":  # asleep until somebody sends SIGCONT, then goes on as if nothing was
                 os.kill(os.getpid(), signal.SIGSTOP)
+                self.left = self.spec.get("then_die_at", 0)
+                self.spec["how"] = self.spec.get("then_how", "kill")
             case "cut":  # the connection is gone, and nobody has noticed yet
                 conn = self.world.connections._conn
                 if conn is not None:

@@ -15,6 +15,8 @@ OPEN_CALLS = "before_commit after_commit"
 BELL = "before_bell after_bell"
 IDLE = "before_claim"
 ADVANCE = f"{CLAIM} {STEP}"
+# Behind a reply that edits a block which somebody else has edited meanwhile (test_conflicts).
+CONFLICT = "before_commit after_commit before_commit blocks_locked after_commit"
 LONG = "Nothing else happens in this sentence. " * 60
 
 PLAYS = (

@@ -76,6 +76,27 @@ class Queries:
         """
         self.rows("check_ready", org_id)
 
+    def call_in_turn(self, name: str, params: Row, then: str, make: Callable[[Any], Row]) -> Any:
+        """The single value of `then`, called with what `make` makes of the value of `name`.
+
+        Both run in one transaction, so what the first has locked stays locked: two round trips.
+        `make` must be quick, and is called again when the connection breaks; it has to tell from
+        what it is given whether the first time came through.
+        """
+
+        def work(conn: Connection) -> Any:
+            with conn.pipeline() as pipeline:
+                conn.execute("begin")
+                first = conn.execute(sql(name), params)
+                pipeline.sync()
+                row = first.fetchone()
+                second = conn.execute(sql(then), make(row[0] if row else None))
+                conn.execute("commit")
+            row = second.fetchone()
+            return row[0] if row else None
+
+        return self._source.run(work)
+
     def call(self, name: str, **params: object) -> Any:
         """The single value of a statement that enters its organization itself: one round trip."""
 

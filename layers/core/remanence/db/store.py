@@ -46,24 +46,30 @@ from remanence.db.storable import storable_json
 from remanence.errors import LeaseLost, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from remanence.core.callbacks import CallbackAnswer, DueCallback
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
-    from remanence.core.types import Conversation, State, TokenAnchor
+    from remanence.core.types import Block, Conversation, State, TokenAnchor
     from remanence.db.queries import Queries, Row
 
 
 T = TypeVar("T")
 
+# How long a step that holds blocks may think before it is cut off: it only applies a reply.
+HOLD_MS = 5_000
+# Two methods commit a step, and there is one statement for it.
+_COMMIT = "commit_step"
+
 
 class PostgresStore:
     """Implements `engine.ports.Store`."""
 
-    def __init__(self, queries: Queries) -> None:
+    def __init__(self, queries: Queries, *, hold_ms: int = HOLD_MS) -> None:
         self._queries = queries
+        self._hold_ms = hold_ms
 
     def start_run(
         self, org_id: OrgId, order: RunOrder, *, run_id: str, lease_token: str, lease_ms: int
@@ -120,24 +126,43 @@ class PostgresStore:
     ) -> Committed | BlocksMoved | Cancelled:
         """See `engine.ports.Store`."""
         answer = self._call(
-            "commit_step",
+            _COMMIT,
             **commit_call(state, outcome),
             lease_ms=lease_ms,
             new_archive_id=new_archive_id,
         )
-        match answer["outcome"]:
-            case "ok":
-                return _in_conversation(committed(answer), state.conversation)
-            case "conflict":
-                return BlocksMoved(
-                    blocks=tuple(block_from_row(block) for block in answer["blocks"])
-                )
-            case "cancelled":
-                return Cancelled()
-            case "gone":
-                raise NotFound("conversation", state.conversation.id)
-            case _:
-                raise LeaseLost(state.conversation.id, state.run.id)
+        return _what_came(answer, state)
+
+    def commit_step_alone(
+        self,
+        state: State,
+        make: Callable[[tuple[Block, ...] | None], Outcome],
+        *,
+        lease_ms: int,
+        new_archive_id: str,
+    ) -> Committed | BlocksMoved | Cancelled:
+        """See `engine.ports.Store`."""
+
+        def commit(found: Row) -> Row:
+            rows = found["blocks"]
+            blocks = None if rows is None else tuple(block_from_row(row) for row in rows)
+            fresh = state if blocks is None else replace(state, blocks=blocks)
+            call = commit_call(fresh, make(blocks))
+            call |= {"lease_ms": lease_ms, "new_archive_id": new_archive_id}
+            return {"call": storable_json(call)}
+
+        place = {
+            "org_id": state.org_id,
+            "conversation_id": state.conversation.id,
+            "run_id": state.run.id,
+            "step_no": state.step_no,
+            "lease_token": state.lease_token,
+            "hold_ms": self._hold_ms,
+        }
+        answer: Row = self._queries.call_in_turn(
+            "lock_step", {"call": storable_json(place)}, _COMMIT, commit
+        )
+        return _what_came(answer, state)
 
     def cancel_runs(
         self,
@@ -249,6 +274,21 @@ class PostgresStore:
     def _call(self, name: str, **call: object) -> Row:
         answer: Row = self._queries.call(name, call=storable_json(call))
         return answer
+
+
+def _what_came(answer: Row, state: State) -> Committed | BlocksMoved | Cancelled:
+    """The answer of a commit."""
+    match answer["outcome"]:
+        case "ok":
+            return _in_conversation(committed(answer), state.conversation)
+        case "conflict":
+            return BlocksMoved(blocks=tuple(block_from_row(block) for block in answer["blocks"]))
+        case "cancelled":
+            return Cancelled()
+        case "gone":
+            raise NotFound("conversation", state.conversation.id)
+        case _:
+            raise LeaseLost(state.conversation.id, state.run.id)
 
 
 def _in_conversation(done: Committed, conversation: Conversation) -> Committed:

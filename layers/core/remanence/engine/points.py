@@ -19,6 +19,7 @@ class Point(StrEnum):
     IN_REPLY = "in_reply"
     AFTER_REPLY = "after_reply"
     BEFORE_COMMIT = "before_commit"
+    BLOCKS_LOCKED = "blocks_locked"
     AFTER_COMMIT = "after_commit"
     BEFORE_BELL = "before_bell"
     AFTER_BELL = "after_bell"

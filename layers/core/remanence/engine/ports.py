@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from remanence.core.claims import RunOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, tzinfo
 
     from remanence.core.callbacks import CallbackAnswer, DueCallback
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from remanence.core.ids import OrgId
     from remanence.core.search_tools import MessageHit, PassageHit
     from remanence.core.step import Outcome
-    from remanence.core.types import State, TokenAnchor
+    from remanence.core.types import Block, State, TokenAnchor
 
 __all__ = ["Caller", "Dispatcher", "Models", "Recall", "RunOrder", "Store", "Zones"]
 
@@ -66,6 +66,29 @@ class Store(Protocol):
         Raises:
             LeaseLost: another worker holds the conversation; nothing was written.
             NotFound: the conversation was deleted meanwhile.
+        """
+        ...
+
+    def commit_step_alone(
+        self,
+        state: State,
+        make: Callable[[tuple[Block, ...] | None], Outcome],
+        *,
+        lease_ms: int,
+        new_archive_id: str,
+    ) -> Committed | BlocksMoved | Cancelled:
+        """As `commit_step`, on blocks that nobody else can change meanwhile. Two round trips.
+
+        Args:
+            state: as claimed.
+            make: what the step comes to on the blocks as they are now. Others wait for it, so it
+                must be quick; it is called again when the connection breaks. Without blocks: the
+                step is committed by now, and what was made last is what is stored.
+            lease_ms: as `commit_step`.
+            new_archive_id: as `commit_step`.
+
+        Raises:
+            LeaseLost: as `commit_step`.
         """
         ...
 

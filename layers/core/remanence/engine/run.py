@@ -17,7 +17,8 @@ from remanence.engine.callback import call_back
 from remanence.engine.compact import compact_now
 from remanence.engine.follow import POLL_S, attend, follow
 from remanence.engine.points import Point
-from remanence.engine.step import Progress, take_step
+from remanence.engine.settle import Progress
+from remanence.engine.step import take_step
 from remanence.errors import (
     AgentBusy,
     AppError,

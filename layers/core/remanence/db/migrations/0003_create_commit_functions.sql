@@ -46,35 +46,40 @@ begin
             'another agent that shares the renamed block has a block with that label';
     end if;
 
-    -- labels may change hands within a step: they are compared when all have moved
-    set constraints remanence.agents_blocks_label_unique deferred;
-    delete from remanence.agents_blocks
-    where agent_id = p_agent_id
-        and block_id in (select jsonb_array_elements_text(p_blocks -> 'detached'));
-    update remanence.blocks as block
-    set value = edit ->> 'value', label = edit ->> 'label', description = edit ->> 'description',
-        version = block.version + 1, updated_at = clock_timestamp()
-    from jsonb_array_elements(p_blocks -> 'edited') as edit
-    where block.id = edit ->> 'id';
-    update remanence.agents_blocks as link
-    set label = edit ->> 'label'
-    from jsonb_array_elements(p_blocks -> 'edited') as edit
-    where link.block_id = edit ->> 'id' and link.label <> edit ->> 'label';
-    insert into remanence.blocks (id, org_id, label, value, "limit", description)
-    select made ->> 'id', p_org_id, made ->> 'label', made ->> 'value',
-        (made ->> 'limit')::integer, made ->> 'description'
-    from jsonb_array_elements(p_blocks -> 'created') as made;
-    insert into remanence.agents_blocks (org_id, agent_id, block_id, label, position)
-    select p_org_id, p_agent_id, made ->> 'id', made ->> 'label',
-        place + coalesce((
-            select max(position) from remanence.agents_blocks where agent_id = p_agent_id), 0)
-    from jsonb_array_elements(p_blocks -> 'created') with ordinality as items (made, place);
-    insert into remanence.block_versions (
-        org_id, block_id, version, value, step_id, tool_call_id)
-    select p_org_id, change ->> 'id', coalesce((change ->> 'base_version')::integer, 0) + 1,
-        change ->> 'value', p_step_id, change ->> 'tool_call_id'
-    from jsonb_array_elements(p_blocks -> 'edited' || (p_blocks -> 'created')) as change;
-    set constraints remanence.agents_blocks_label_unique immediate;
+    begin
+        -- labels may change hands within a step: they are compared when all have moved
+        set constraints remanence.agents_blocks_label_unique deferred;
+        delete from remanence.agents_blocks
+        where agent_id = p_agent_id
+            and block_id in (select jsonb_array_elements_text(p_blocks -> 'detached'));
+        update remanence.blocks as block
+        set value = edit ->> 'value', label = edit ->> 'label', description = edit ->> 'description',
+            version = block.version + 1, updated_at = clock_timestamp()
+        from jsonb_array_elements(p_blocks -> 'edited') as edit
+        where block.id = edit ->> 'id';
+        update remanence.agents_blocks as link
+        set label = edit ->> 'label'
+        from jsonb_array_elements(p_blocks -> 'edited') as edit
+        where link.block_id = edit ->> 'id' and link.label <> edit ->> 'label';
+        insert into remanence.blocks (id, org_id, label, value, "limit", description)
+        select made ->> 'id', p_org_id, made ->> 'label', made ->> 'value',
+            (made ->> 'limit')::integer, made ->> 'description'
+        from jsonb_array_elements(p_blocks -> 'created') as made;
+        insert into remanence.agents_blocks (org_id, agent_id, block_id, label, position)
+        select p_org_id, p_agent_id, made ->> 'id', made ->> 'label',
+            place + coalesce((
+                select max(position) from remanence.agents_blocks where agent_id = p_agent_id), 0)
+        from jsonb_array_elements(p_blocks -> 'created') with ordinality as items (made, place);
+        insert into remanence.block_versions (
+            org_id, block_id, version, value, step_id, tool_call_id)
+        select p_org_id, change ->> 'id', coalesce((change ->> 'base_version')::integer, 0) + 1,
+            change ->> 'value', p_step_id, change ->> 'tool_call_id'
+        from jsonb_array_elements(p_blocks -> 'edited' || (p_blocks -> 'created')) as change;
+        set constraints remanence.agents_blocks_label_unique immediate;
+    exception
+        when unique_violation then  -- a block with that label was attached at this moment
+            return false;
+    end;
     return true;
 end
 $$;
@@ -153,6 +158,36 @@ begin
     set window_from_seq = (p_eviction ->> 'window_from_seq')::bigint
     where id = p_conv.id;
     return true;
+end
+$$;
+
+-- Locks what a step that lost a race is going to write, and reads it: in the same transaction the
+-- commit follows, so it cannot lose again. Waiters are served in order. Locks are taken in the
+-- order of a commit: conversation, blocks by id.
+--
+-- p: org_id, conversation_id, run_id, step_no, lease_token,
+--    hold_ms (how long it may take until the commit comes)
+-- returns blocks; null when the step is committed already, and its answer was lost
+create function remanence.step_lock_v1(p jsonb) returns jsonb
+language plpgsql
+as $$
+declare
+    conv remanence.conversations;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    -- a worker that falls asleep here must not keep all others waiting
+    perform set_config('idle_in_transaction_session_timeout', p ->> 'hold_ms', true);
+    select * into conv from remanence.conversations
+    where id = p ->> 'conversation_id' for update;
+    perform from remanence.blocks
+    where id in (
+        select block_id from remanence.agents_blocks where agent_id = conv.agent_id)
+    order by id for update;
+    return jsonb_build_object('blocks', case when not exists (
+            select from remanence.steps
+            where run_id = p ->> 'run_id' and step_no = (p ->> 'step_no')::integer
+                and lease_token = p ->> 'lease_token')
+        then remanence.agent_blocks_v1(conv.agent_id) end);
 end
 $$;
 
