@@ -74,14 +74,14 @@ def _fill(admin: psycopg.Connection, table: str) -> str:
     values = {"agents": "'n', 'letta_v1_agent', 's', 'm/x', 1000", "blocks": "'l', 'v', 1000"}
     prefix = table.removesuffix("s")
     admin.execute(
-        f"insert into remanence.{table} (id, org_id, created_at, {columns})"  # noqa: S608
+        f"insert into remanence.{table} (id, org_id, created_at, {columns})"
         f" select '{prefix}-' || gen_random_uuid(), %s, now() - i * interval '1 second',"
         f" {values[table]} from generate_series(1, %s) as i",
         [DEFAULT_ORG_ID, ROWS],
     )
     admin.execute("analyze")
     row = admin.execute(
-        f"select id from remanence.{table} order by created_at limit 1 offset %s",  # noqa: S608
+        f"select id from remanence.{table} order by created_at limit 1 offset %s",
         [ROWS // 2],
     ).fetchone()
     assert row is not None

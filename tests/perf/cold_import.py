@@ -50,16 +50,16 @@ def main() -> None:
         root = root or build(Path(scratch) / "build", python)
         plain = _without_compiled(root, Path(scratch) / "plain")
         compiled, sources = (Bundle(folder, python, folder) for folder in (root, plain))
-        print(f"unzipped, {ARCHITECTURE}, MB      as deployed   without .pyc")  # noqa: T201
+        print(f"unzipped, {ARCHITECTURE}, MB      as deployed   without .pyc")
         for with_pyc, without in zip(compiled.layers, sources.layers, strict=True):
             name = with_pyc.parent.name
-            print(f"{name:26}{size_mb(with_pyc):10.1f}{size_mb(without):14.1f}")  # noqa: T201
-        print(f"\n{'import, CPU s (RSS MB)':26}   as deployed   without .pyc")  # noqa: T201
+            print(f"{name:26}{size_mb(with_pyc):10.1f}{size_mb(without):14.1f}")
+        print(f"\n{'import, CPU s (RSS MB)':26}   as deployed   without .pyc")
         rows = [(name, name, "import app") for name in FUNCTIONS]
         rows += [(name, "api", code) for name, code in PARTS.items()]
         for name, function, code in rows:
             cells = [_cost(bundle, function, code) for bundle in (compiled, sources)]
-            print(f"{name:26}{cells[0]:>14}{cells[1]:>15}", flush=True)  # noqa: T201
+            print(f"{name:26}{cells[0]:>14}{cells[1]:>15}", flush=True)
 
 
 def _without_compiled(root: Path, target: Path) -> Path:

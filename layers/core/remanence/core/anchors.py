@@ -53,7 +53,8 @@ def missing_from(summary: str, anchors: Iterable[str]) -> tuple[str, ...]:
 
 def completed(summary: str, missing: Sequence[str], limit_chars: int) -> str:
     """The summary with a last line that names what it left out, as far as the limit goes."""
-    line, used = [], len(summary) + len(_ALSO)
+    line: list[str] = []
+    used = len(summary) + len(_ALSO)
     for anchor in missing:
         used += len(anchor) + 2
         if used > limit_chars:
