@@ -150,6 +150,14 @@ def test_routes_that_run_an_agent_stream_for_up_to_fifteen_minutes() -> None:
         ("POST", f"{AGENT}/messages/stream", "ChatFunction"),
         ("GET", f"{AGENT}/messages", "ApiFunction"),
         ("GET", f"{AGENT}/messages/message-1", "ApiFunction"),
+        ("POST", f"{AGENT}/messages/async", "ApiFunction"),
+        ("POST", "/v1/runs/run-1/stream", "ChatFunction"),
+        ("GET", "/v1/runs/run-1/messages", "ApiFunction"),
+        ("GET", "/v1/runs/", "ApiFunction"),
+        ("POST", "/v1/conversations/default/stream", "ChatFunction"),
+        ("POST", "/v1/conversations/conv-1/messages", "ChatFunction"),
+        ("GET", "/v1/conversations/conv-1/messages", "ApiFunction"),
+        ("POST", "/v1/conversations/", "ApiFunction"),
         ("GET", AGENT, "ApiFunction"),
         ("GET", f"{AGENT}/core-memory/blocks/human", "ApiFunction"),
         ("POST", "/v1/agents/", "ApiFunction"),
@@ -181,6 +189,10 @@ def test_every_route_is_reached_through_api_gateway() -> None:
     assert streamed == {
         ("POST", "/v1/agents/{agent_id}/messages"),
         ("POST", "/v1/agents/{agent_id}/messages/stream"),
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/conversations/{conversation_id}/messages"),
+        ("POST", "/v1/conversations/{conversation_id}/stream"),
+        ("POST", "/v1/runs/{run_id}/stream"),
     }
 
 
