@@ -5,7 +5,7 @@ BIN := .venv/bin
 MIGRATIONS := layers/core/remanence/db/migrations
 SOURCES := layers/core functions tests
 
-.PHONY: run test check fix dev lock schema golden build sizes perf live venv help
+.PHONY: run test check fix dev lock schema openapi golden build sizes perf live venv help
 
 run:  ## Everything on this machine: install, start the database, serve on 127.0.0.1:8283
 	@infra/scripts/venv runtime && exec $(BIN)/remanence dev
@@ -33,6 +33,9 @@ lock: venv  ## Lock files from pyproject.toml (ARGS=--upgrade takes the newest)
 
 schema: venv  ## infra/schema.sql from the migrations, for reading
 	@$(BIN)/pytest -q tests/db/test_schema.py --rewrite
+
+openapi: venv  ## infra/openapi.json from the routes
+	@$(BIN)/pytest -q tests/api/test_openapi_document.py --rewrite
 
 golden: venv  ## Rewrite the golden files of the tests; review them as a diff
 	@$(BIN)/pytest -q tests --rewrite
