@@ -4,7 +4,7 @@ AppError
 ├─ InvalidRequest            422   the caller's fault; `field` named
 ├─ NotAuthenticated          401
 ├─ NotFound                  404   kind + id
-│  └─ RunGone                410   the run is known, and its messages were deleted
+├─ RunGone                   410   the run is known, and its messages were deleted
 ├─ Conflict                  409
 │  ├─ AgentBusy              409   another run holds the conversation; run_id, retry_after_s
 │  ├─ PendingApproval        409   tool calls wait for an answer; pending_request_id
@@ -84,15 +84,15 @@ class NotFound(AppError):
         self.wanted_id = wanted_id
 
 
-class RunGone(NotFound):
+class RunGone(AppError):
     """The run is known, and its messages were deleted: what it said cannot be read any more."""
 
     code = "run_gone"
     http_status = 410
 
     def __init__(self, run_id: str) -> None:
-        super().__init__("run", run_id)
-        self.message = f"the messages of run {run_id!r} were deleted, so it cannot be read again"
+        super().__init__(f"the messages of run {run_id!r} were deleted: it cannot be read again")
+        self.run_id = run_id
 
 
 class Conflict(AppError):

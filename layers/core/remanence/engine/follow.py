@@ -9,6 +9,7 @@ for it.
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from remanence.core.events import (
     Waiting,
 )
 from remanence.core.types import StopReason
-from remanence.errors import LeaseLost, RunGone
+from remanence.errors import LeaseLost, NotFound, RunGone, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -36,6 +37,8 @@ POLL_S = 0.5
 # How long a run may hang before its follower rings for it, in seconds, rather than wait for the
 # sweep to find it. A healthy run hangs for as long as a bell takes.
 RING_AFTER_S = 5.0
+# How many looks in a row may find the database away before its follower gives up.
+UNANSWERED_LOOKS = 60
 FINISHED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -76,16 +79,37 @@ def follow(
         conversation_id=run.conversation_id,
         options=run.options,
     )
+    try:
+        yield from _rest(
+            deps, org_id, progress, after_seq=after_seq, poll_s=poll_s, deadline=deadline
+        )
+    except NotFound as error:  # its agent or conversation was deleted meanwhile
+        ended = RunError(type=error.code, message=error.message)
+        yield replace(_end(progress), stop_reason=StopReason.ERROR, error=ended)
+
+
+def _rest(
+    deps: EngineDeps,
+    org_id: OrgId,
+    progress: RunProgress,
+    *,
+    after_seq: int,
+    poll_s: float,
+    deadline: float | None,
+) -> Iterator[Event]:
+    """What follows after RunStarted, from the first look on."""
+    run = progress.run
     watch = _Watch(
-        deps.monotonic, lambda: deps.dispatcher.ring(org_id, run.conversation_id, run_id)
+        deps.monotonic, lambda: deps.dispatcher.ring(org_id, run.conversation_id, run.id)
     )
+    unanswered = 0
     while True:
         yield from _steps(progress)
         if progress.run.status in FINISHED:
             yield _end(progress)
             return
         if deadline is not None and deps.monotonic() + poll_s >= deadline:
-            yield RunHandedOver(run_id=run_id, usage=progress.usage, step_count=progress.step_count)
+            yield RunHandedOver(run_id=run.id, usage=progress.usage, step_count=progress.step_count)
             return
         if progress.messages:
             after_seq = progress.messages[-1].seq or after_seq
@@ -93,7 +117,15 @@ def follow(
             yield Waiting()
         watch.see(is_hanging=progress.is_hanging)
         deps.sleep(poll_s)
-        progress = deps.store.load_run_progress(org_id, run_id, after_seq=after_seq)
+        try:
+            progress = deps.store.load_run_progress(org_id, run.id, after_seq=after_seq)
+            unanswered = 0
+        except StoreUnavailable:
+            # A database that is away for a moment has nothing new.
+            unanswered += 1
+            if unanswered > UNANSWERED_LOOKS:
+                raise
+            progress = replace(progress, messages=())
 
 
 class _Watch:
