@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -253,15 +254,15 @@ def test_look_for_a_cancellation_that_fails_does_not_end_the_model_call(
             yield saying("all of it")
 
     agent_id = an_agent(database.admin_uri)
-    connections = OneConnection(database.app_uri)
     models = Models((), in_process={"scripted": Slow()}, default_handle="scripted/model")
-    world = a_world(worlds, database, store=Blind(Queries(connections)), models=models)
+    with closing(OneConnection(database.app_uri)) as connections:
+        store = Blind(Queries(connections))
+        world = a_world(worlds, database, store=store, models=models, cancel_look_s=0.5)
 
-    events = world.say(agent_id, "say it")
+        events = world.say(agent_id, "say it")
 
     assert Blind.looks > 0
     assert ended(events).stop_reason == "end_turn"
-    connections.close()
 
 
 def test_step_that_kills_every_worker_fails_its_run_and_frees_the_conversation(

@@ -23,7 +23,7 @@ NOTE = 'call memory_insert {"label": "human", "new_string": "tea"}'
 
 @pytest.fixture(scope="module")
 def both(database: Database) -> Generator[Twins]:
-    with twins(database) as running:
+    with twins(database, engine_options={"cancel_look_s": 0.0}) as running:
         yield running
 
 
@@ -77,9 +77,8 @@ def test_stream_of_a_cancelled_run_ends_with_done_on_the_wire(
 
 
 def test_cancel_in_the_middle_of_a_reply_takes_its_fragments_back(
-    both: Twins, agent: AgentState, monkeypatch: pytest.MonkeyPatch
+    both: Twins, agent: AgentState
 ) -> None:
-    monkeypatch.setattr("remanence.engine.ask.CANCEL_LOOK_S", 0.0)
     text = "word " * 400
     stream = both.client.agents.messages.create(
         agent.id, input=f"go [[script: say {text}]]", streaming=True, stream_tokens=True

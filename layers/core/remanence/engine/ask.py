@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 # How often a step asks again with a smaller window after a provider said "too long".
 OVERFLOW_TRIES = 3
 SHRINK = 0.7
-# How often a step that streams looks whether its run was cancelled, in seconds: a model call that
-# is shorter costs no round trip for it.
-CANCEL_LOOK_S = 2.0
 
 
 class StopAsked(Exception):
@@ -107,7 +104,7 @@ def _call(
     # What is told beside the reply is stored before it.
     seq = plan.state.conversation.next_seq + bool(plan.context.notes)
     waits = _Waits(waiting_tools(plan.state, plan.context.allowed))
-    look_at = deps.monotonic() + CANCEL_LOOK_S
+    look_at = deps.monotonic() + deps.cancel_look_s
     deps.reach(Point.BEFORE_MODEL)
     # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
     for item in deps.models.call(plan.context.request, stream=True, deadline=terms.deadline):
@@ -126,7 +123,7 @@ def _call(
                 waits=waits.of(item),
             )
         if deps.monotonic() >= look_at:
-            look_at = deps.monotonic() + CANCEL_LOOK_S
+            look_at = deps.monotonic() + deps.cancel_look_s
             if _is_cancelled(deps, plan.state):
                 raise StopAsked
     deps.reach(Point.AFTER_REPLY)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from remanence.engine.ports import Caller, Dispatcher, Models, Recall, Store, Zones
 
 
+# How often a step that streams looks whether its run was cancelled, in seconds: a model call that
+# is shorter costs no round trip for it.
+CANCEL_LOOK_S = 2.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDeps:
     """The world, as the engine sees it.
@@ -32,6 +37,7 @@ class EngineDeps:
         busy_wait_s: how long a caller waits for a busy conversation.
         custom_tools: runs custom tools; None: this server runs none.
         caller: tells callers that their runs are over; None: this process tells nobody.
+        cancel_look_s: how often a step that streams looks whether its run was cancelled.
         reach: called at each named point of the main path; fault tests die there.
     """
 
@@ -49,6 +55,7 @@ class EngineDeps:
     step_limit_s: float = 120.0
     lease_margin_s: float = 10.0
     busy_wait_s: float = 10.0
+    cancel_look_s: float = CANCEL_LOOK_S
     custom_tools: CustomTools | None = None
     caller: Caller | None = None
     reach: Callable[[Point], None] = pass_by
