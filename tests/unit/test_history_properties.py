@@ -184,4 +184,6 @@ def test_any_history_can_be_planned_and_cut_and_looked_at_for_open_calls(
     plan = plan_step(a_state(window=window), clock=CLOCK, new_id=Ids())
     open_calls(window)
 
-    assert plan.context.estimate_tokens <= 8_000
+    # Images and the arguments of calls cannot be cut: of those, the newest exchange stays whole.
+    exchanges = sum(1 for message in plan.state.window if message.role != "tool")
+    assert plan.context.estimate_tokens <= 8_000 or exchanges == 1

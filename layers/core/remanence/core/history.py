@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from remanence.core.exchange import Part, StoredPart, TurnRole
     from remanence.core.types import Message
 
-# No single part may fill more of the window than this: a 2 MB paste must not end an agent.
-LARGEST_PART_SHARE = 0.4
+# The text of one message may not fill more of the window than this: a 2 MB paste must not end an
+# agent. Its parts share the room.
+LARGEST_MESSAGE_SHARE = 0.4
 # The least one tool return may always show, in characters (what the retired server allowed).
 TOOL_RETURN_FLOOR_CHARS = 5_000
 TOOL_RETURN_SHARE = 0.2
@@ -110,26 +111,22 @@ class _ToolTimes:
     tz: tzinfo
     context_window_tokens: int
 
-    @property
-    def limit_chars(self) -> int:
-        return return_limit_chars(self.context_window_tokens)
-
-    def packed(self, answer: ToolReturn, message: Message) -> ToolReturn:
-        """A return as the model reads it, with the time of the message it stands in."""
+    def packed(self, answer: ToolReturn, message: Message, count: int) -> ToolReturn:
+        """One of `count` returns as the model reads it, with the time of its message."""
         text = pack_tool_return(
             answer.text,
             answer.status,
             now=message.created_at,
             tz=self.tz,
-            limit_chars=self.limit_chars,
+            limit_chars=return_limit_chars(self.context_window_tokens, count),
         )
         return replace(answer, text=text)
 
 
-def return_limit_chars(context_window_tokens: int) -> int:
-    """How much of one tool return the model sees, in characters."""
+def return_limit_chars(context_window_tokens: int, count: int) -> int:
+    """How much of one of `count` returns the model sees, in characters: they share the room."""
     share = int(context_window_tokens * TOOL_RETURN_SHARE) * CHARS_PER_TOKEN
-    return max(TOOL_RETURN_FLOOR_CHARS, share)
+    return max(TOOL_RETURN_FLOOR_CHARS, share) // max(1, count)
 
 
 def is_note(message: Message) -> bool:
@@ -141,7 +138,7 @@ def _turn(
     message: Message, context_window_tokens: int, used_ids: set[str], repairs: list[Repair]
 ) -> tuple[Turn | None, dict[str, ToolCall]]:
     """The turn of a message, if it says anything; and its calls as sent, by their stored ids."""
-    limit = int(context_window_tokens * LARGEST_PART_SHARE)
+    limit = int(context_window_tokens * LARGEST_MESSAGE_SHARE) // max(1, len(message.parts))
     parts: list[Part] = []
     calls: dict[str, ToolCall] = {}
     for part in message.parts:
@@ -218,11 +215,11 @@ def _returns(
             if part.tool_call_id not in calls or part.tool_call_id in answers:
                 repairs.append(Repair(kind="return without a call", message_id=tool_message.id))
                 continue
-            answers[part.tool_call_id] = times.packed(part, tool_message)
+            answers[part.tool_call_id] = times.packed(part, tool_message, len(calls))
     for call in calls:
         if call not in answers:
             repairs.append(Repair(kind="call without a return", message_id=message.id))
-            answers[call] = times.packed(_unanswered(calls[call]), message)
+            answers[call] = times.packed(_unanswered(calls[call]), message, len(calls))
     return Turn(
         role="tool",
         parts=tuple(
@@ -246,8 +243,25 @@ def message_tokens(message: Message, context_window_tokens: int) -> int:
     """
     estimate = message.tokens or estimate_parts(message.parts)
     returns = sum(1 for part in message.parts if isinstance(part, ToolReturn))
-    most = int(context_window_tokens * LARGEST_PART_SHARE) * max(1, len(message.parts))
-    return min(estimate, most) + returns * ENVELOPE_TOKENS
+    if estimate > context_window_tokens * LARGEST_MESSAGE_SHARE:
+        estimate = _clipped_tokens(message, context_window_tokens)
+    return estimate + returns * ENVELOPE_TOKENS
+
+
+def _clipped_tokens(message: Message, context_window_tokens: int) -> int:
+    """What is left of a message that is clipped: its texts and returns have limits."""
+    count = max(1, len(message.parts))
+    text_limit = int(context_window_tokens * LARGEST_MESSAGE_SHARE) // count
+    return_limit = return_limit_chars(context_window_tokens, count) // 2
+    total = 0
+    for part in message.parts:
+        size = estimate_parts((part,))
+        if isinstance(part, Text):
+            size = min(size, text_limit)
+        elif isinstance(part, ToolReturn):
+            size = min(size, return_limit)
+        total += size
+    return total
 
 
 def clipped(text: str, limit_tokens: int) -> str:

@@ -130,7 +130,7 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         outcome,
         blocks=result.blocks,
         changes=changes,
-        epoch=after_edits(plan.context.epoch, changes, _limit_chars(state)),
+        epoch=after_edits(plan.context.epoch, changes, _limit_chars(state, calls)),
         passages=result.passages,
         called_tools=result.ran,
     )
@@ -176,7 +176,7 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
         messages=messages,
         blocks=result.blocks,
         changes=changes,
-        epoch=after_edits(epoch, changes, _limit_chars(state)) if epoch else None,
+        epoch=after_edits(epoch, changes, _limit_chars(state, calls)) if epoch else None,
         passages=result.passages,
         called_tools=result.ran,
         stop_reason=stop,
@@ -238,8 +238,8 @@ def _outcome(  # noqa: PLR0913  what a step came to
     )
 
 
-def _limit_chars(state: State) -> int:
-    return return_limit_chars(state.agent.context_window_limit)
+def _limit_chars(state: State, calls: Sequence[Call]) -> int:
+    return return_limit_chars(state.agent.context_window_limit, len(calls))
 
 
 def _notice(text: str, ids: StepIds, now: datetime) -> Message:
