@@ -5,12 +5,16 @@ CREATE SCHEMA remanence;
 COMMENT ON SCHEMA remanence IS 'Agents, their memory and their runs.';
 
 CREATE FUNCTION remanence.agent_blocks_v1(p_agent_id text) RETURNS jsonb
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    select coalesce(jsonb_agg(to_jsonb(block) order by link.position), '[]')
-    from remanence.agents_blocks as link
-    join remanence.blocks as block on block.id = link.block_id
-    where link.agent_id = p_agent_id
+begin
+    return (
+        select coalesce(jsonb_agg(to_jsonb(block) order by link.position), '[]')
+        from remanence.agents_blocks as link
+        join remanence.blocks as block on block.id = link.block_id
+        where link.agent_id = p_agent_id
+    );
+end
 $$;
 
 CREATE FUNCTION remanence.agent_create_v1(p jsonb) RETURNS jsonb
@@ -123,21 +127,25 @@ CREATE FUNCTION remanence.agent_sort_key_v1(p_agent remanence.agents, p_order_by
 $$;
 
 CREATE FUNCTION remanence.agent_state_v1(p_agent_id text) RETURNS jsonb
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    select jsonb_build_object(
-        'agent', to_jsonb(agent),
-        'tools', coalesce((
-            select jsonb_agg(
-                to_jsonb(tool) - 'source_code' || jsonb_build_object(
-                    'requires_approval',
-                    coalesce(link.requires_approval, tool.default_requires_approval))
-                order by link.position)
-            from remanence.agents_tools as link
-            join remanence.tools as tool on tool.id = link.tool_id
-            where link.agent_id = agent.id), '[]'))
-    from remanence.agents as agent
-    where agent.id = p_agent_id
+begin
+    return (
+        select jsonb_build_object(
+            'agent', to_jsonb(agent),
+            'tools', coalesce((
+                select jsonb_agg(
+                    to_jsonb(tool) - 'source_code' || jsonb_build_object(
+                        'requires_approval',
+                        coalesce(link.requires_approval, tool.default_requires_approval))
+                    order by link.position)
+                from remanence.agents_tools as link
+                join remanence.tools as tool on tool.id = link.tool_id
+                where link.agent_id = agent.id), '[]'))
+        from remanence.agents as agent
+        where agent.id = p_agent_id
+    );
+end
 $$;
 
 CREATE FUNCTION remanence.agent_update_v1(p jsonb) RETURNS jsonb
@@ -312,10 +320,12 @@ end
 $$;
 
 CREATE FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select p_conv.pending_message_id is not null
-        and p_conv.pending_since > clock_timestamp() - interval '30 days'
+begin
+    return p_conv.pending_message_id is not null
+        and p_conv.pending_since > clock_timestamp() - interval '30 days';
+end
 $$;
 
 CREATE FUNCTION remanence.archive_fill_v1(p jsonb) RETURNS jsonb
@@ -495,50 +505,54 @@ CREATE TABLE remanence.runs (
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['created'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 
-CREATE FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) RETURNS jsonb
+CREATE FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer, p_is_new boolean) RETURNS json
     LANGUAGE plpgsql
     AS $$
 declare
     first_seq bigint := p_conv.next_seq;
-    window_from bigint := p_conv.window_from_seq;
     added integer := 0;
+    moment timestamptz := clock_timestamp();
 begin
-    if p_run.status = 'created' then
+    if p_is_new then
         if (select message_buffer_autoclear from remanence.agents where id = p_conv.agent_id) then
-            window_from := first_seq;
+            p_conv.window_from_seq := first_seq;
         end if;
         insert into remanence.messages (
             conversation_id, seq, id, org_id, agent_id, run_id, role, parts, name, otid,
             sender_id, tokens, created_at)
         select p_conv.id, first_seq + place - 1, item ->> 'id', p_conv.org_id, p_conv.agent_id,
             p_run.id, item ->> 'role', item -> 'parts', item ->> 'name', item ->> 'otid',
-            item ->> 'sender_id', (item ->> 'tokens')::integer, clock_timestamp()
+            item ->> 'sender_id', (item ->> 'tokens')::integer, moment
         from jsonb_array_elements(p_run.input) with ordinality as items (item, place);
         get diagnostics added = row_count;
-        update remanence.runs set status = 'running', started_at = clock_timestamp()
-        where id = p_run.id;
+    end if;
+    if added > 0 then
+        p_conv.next_seq := first_seq + added;
+        p_conv.last_message_at := moment;
+        p_conv.pending_message_id := null;
+        p_conv.pending_call_ids := '{}';
+        p_conv.pending_since := null;
     end if;
     update remanence.conversations
     set fence = fence + (lease_token is distinct from p_token)::integer,
         lease_token = p_token,
-        lease_until = clock_timestamp() + p_lease_ms * interval '1 millisecond',
+        lease_until = moment + p_lease_ms * interval '1 millisecond',
         claims = claims + 1,
-        pending_message_id = case when added > 0 then null else pending_message_id end,
-        pending_call_ids = case when added > 0 then '{}' else pending_call_ids end,
-        pending_since = case when added > 0 then null else pending_since end,
-        next_seq = first_seq + added,
-        window_from_seq = window_from,
-        last_message_at = case when added > 0 then clock_timestamp() else last_message_at end
-    where id = p_conv.id;
-    -- A step that was begun more than five times is only given up (MAX_CLAIMS of engine/step.py),
-    -- and what kills its workers may be the size of what they load.
-    return jsonb_build_object('outcome', 'ok', 'state',
-        remanence.step_state_v1(p_conv.id, p_run.id)
-        || case when p_conv.claims >= 5 then jsonb '{"window": []}' else jsonb '{}' end);
+        pending_message_id = p_conv.pending_message_id,
+        pending_call_ids = p_conv.pending_call_ids,
+        pending_since = p_conv.pending_since,
+        next_seq = p_conv.next_seq,
+        next_ord = p_conv.next_ord,
+        window_from_seq = p_conv.window_from_seq,
+        last_message_at = p_conv.last_message_at
+    where id = p_conv.id
+    returning * into p_conv;
+    return json_build_object(
+        'outcome', 'ok', 'state', remanence.state_v1(p_conv, p_run, p_is_new));
 end
 $$;
 
-CREATE FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone, p_cancel_requested boolean) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
@@ -549,8 +563,7 @@ begin
         'outcome', 'ok',
         'next_seq', p_conv.next_seq,
         'committed_at', p_moment,
-        'cancel_requested', (
-            select cancel_requested from remanence.runs where id = p ->> 'run_id'),
+        'cancel_requested', p_cancel_requested,
         'more', exists (
             select from remanence.runs
             where conversation_id = p_conv.id and status in ('created', 'running')
@@ -864,65 +877,78 @@ end
 $$;
 
 CREATE FUNCTION remanence.lexemes(content text) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-    select strip(to_tsvector('pg_catalog.russian', spaced.words))
-        || case when spaced.words ~ '[\u0620-\u06ff]' then strip(to_tsvector('pg_catalog.arabic',
-            regexp_replace(spaced.words, '[^\u0620-\u06ff]+', ' ', 'g'))) else '' end
-        || coalesce((
-            select array_to_tsvector(array_agg(distinct '=' || word.lexeme))
-            from unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', spaced.words)))
-                as word (lexeme)), '')
-        || coalesce((
-            select array_to_tsvector(array_agg(distinct '#' || code.m[1]))
-            from regexp_matches(
-                t.folded, '([a-z0-9_]+(?:[-_./:@#+][a-z0-9_]+)+)', 'g') as code (m)
-            where length(code.m[1]) <= 200), '')
-        || coalesce((
-            select array_to_tsvector(array_agg(distinct gram.lexeme))
-            from (
-                select chars.char, lead(chars.char) over (
-                    partition by run.place order by chars.place) as following
-                from regexp_matches(t.folded, '(' || t.unspaced || ')', 'g')
-                        with ordinality as run (m, place),
-                     string_to_table(run.m[1], null) with ordinality as chars (char, place)
-            ) as pair
-            cross join lateral (values ('u' || pair.char), (pair.char || pair.following))
-                as gram (lexeme)
-            where gram.lexeme is not null), '')
-    from (
-        select remanence.fold(content) as folded,
-               '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
-                   as unspaced
-    ) as t
-    cross join lateral (
-        select regexp_replace(
-            regexp_replace(t.folded, t.unspaced, ' ', 'g'), '[-_./:@#+]+', ' ', 'g') as words
-    ) as spaced
+begin
+    -- plpgsql keeps the plan for the session; an SQL function in a generated column would be
+    -- parsed and planned anew by every insert (0.5 ms of the 0.7 that a message took)
+    if content is null then
+        return null;
+    end if;
+    return (
+        select strip(to_tsvector('pg_catalog.russian', spaced.words))
+            || case when spaced.words ~ '[\u0620-\u06ff]' then strip(to_tsvector('pg_catalog.arabic',
+                regexp_replace(spaced.words, '[^\u0620-\u06ff]+', ' ', 'g'))) else '' end
+            || coalesce((
+                select array_to_tsvector(array_agg(distinct '=' || word.lexeme))
+                from unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', spaced.words)))
+                    as word (lexeme)), '')
+            || coalesce((
+                select array_to_tsvector(array_agg(distinct '#' || code.m[1]))
+                from regexp_matches(
+                    t.folded, '([a-z0-9_]+(?:[-_./:@#+][a-z0-9_]+)+)', 'g') as code (m)
+                where length(code.m[1]) <= 200), '')
+            || coalesce((
+                select array_to_tsvector(array_agg(distinct gram.lexeme))
+                from (
+                    select chars.char, lead(chars.char) over (
+                        partition by run.place order by chars.place) as following
+                    from regexp_matches(t.folded, '(' || t.unspaced || ')', 'g')
+                            with ordinality as run (m, place),
+                         string_to_table(run.m[1], null) with ordinality as chars (char, place)
+                ) as pair
+                cross join lateral (values ('u' || pair.char), (pair.char || pair.following))
+                    as gram (lexeme)
+                where gram.lexeme is not null), '')
+        from (
+            select remanence.fold(content) as folded,
+                   '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
+                       as unspaced
+        ) as t
+        cross join lateral (
+            select regexp_replace(
+                regexp_replace(t.folded, t.unspaced, ' ', 'g'), '[-_./:@#+]+', ' ', 'g') as words
+        ) as spaced
+    );
+end
 $$;
 
 COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
 
 CREATE FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) RETURNS jsonb
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    select jsonb_build_object(
-        'recall', p_window_from_seq - 1,
-        'archival', (
-            select count(*) from (
-                select from remanence.archives_agents as link
-                join remanence.passages as passage on passage.archive_id = link.archive_id
-                where link.agent_id = p_agent_id
-                limit 10001) as counted),
-        'archival_tags', (
-            select coalesce(jsonb_agg(distinct tag), '[]')
-            from (
-                select passage.tags
-                from remanence.archives_agents as link
-                join remanence.passages as passage on passage.archive_id = link.archive_id
-                where link.agent_id = p_agent_id and passage.tags <> '{}'
-                order by passage.created_at desc
-                limit 200) as recent, unnest(recent.tags) as tag))
+begin
+    return (
+        select jsonb_build_object(
+            'recall', p_window_from_seq - 1,
+            'archival', (
+                select count(*) from (
+                    select from remanence.archives_agents as link
+                    join remanence.passages as passage on passage.archive_id = link.archive_id
+                    where link.agent_id = p_agent_id
+                    limit 10001) as counted),
+            'archival_tags', (
+                select coalesce(jsonb_agg(distinct tag), '[]')
+                from (
+                    select passage.tags
+                    from remanence.archives_agents as link
+                    join remanence.passages as passage on passage.archive_id = link.archive_id
+                    where link.agent_id = p_agent_id and passage.tags <> '{}'
+                    order by passage.created_at desc
+                    limit 200) as recent, unnest(recent.tags) as tag))
+    );
+end
 $$;
 
 CREATE FUNCTION remanence.messages_reset_v1(p jsonb) RETURNS jsonb
@@ -1247,13 +1273,14 @@ begin
 end
 $$;
 
-CREATE FUNCTION remanence.run_start_v1(p jsonb) RETURNS jsonb
+CREATE FUNCTION remanence.run_start_v1(p jsonb) RETURNS json
     LANGUAGE plpgsql
     AS $$
 declare
     conv remanence.conversations;
     run remanence.runs;
     asked jsonb := p -> 'run';
+    queued boolean := (p ->> 'queued')::boolean;
     refusal jsonb;
 begin
     perform remanence.enter_org(p ->> 'org_id');
@@ -1266,7 +1293,7 @@ begin
             and agent_id = coalesce(p ->> 'agent_id', agent_id) for update;
     end if;
     if not found then
-        return jsonb_build_object(
+        return json_build_object(
             'outcome', 'not_found',
             'kind', case when p ->> 'conversation_id' is null then 'agent' else 'conversation' end,
             'id', coalesce(p ->> 'conversation_id', p ->> 'agent_id'));
@@ -1274,16 +1301,17 @@ begin
     select * into run from remanence.runs where id = asked ->> 'id';
     if found then  -- the same call again, its first answer was lost on the way
         if run.status = 'running' and conv.lease_token = p ->> 'lease_token' then
-            return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+            return remanence.claim_v1(
+                conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer, false);
         end if;
-        return jsonb_build_object(
+        return json_build_object(
             'outcome', 'queued', 'run_id', run.id, 'conversation_id', conv.id);
     end if;
     if asked ->> 'idempotency_key' is not null then
         select * into run from remanence.runs
         where conversation_id = conv.id and idempotency_key = asked ->> 'idempotency_key';
         if found then
-            return jsonb_build_object(
+            return json_build_object(
                 'outcome', case when run.request_hash = asked ->> 'request_hash'
                     then 'exists' else 'mismatch' end,
                 'run_id', run.id);
@@ -1291,8 +1319,8 @@ begin
     end if;
     select * into run from remanence.runs
     where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
-    if found and not (p ->> 'queued')::boolean then
-        return jsonb_build_object(
+    if found and not queued then
+        return json_build_object(
             'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id,
             'hanging', coalesce(conv.lease_until <= clock_timestamp(), true));
     end if;
@@ -1302,20 +1330,45 @@ begin
     end if;
     insert into remanence.runs (
         id, org_id, agent_id, conversation_id, ord, status, background, options, input,
-        idempotency_key, request_hash, metadata, callback_url, callback_method)
+        idempotency_key, request_hash, metadata, callback_url, callback_method, started_at)
     values (
-        asked ->> 'id', conv.org_id, conv.agent_id, conv.id, conv.next_ord, 'created',
+        asked ->> 'id', conv.org_id, conv.agent_id, conv.id, conv.next_ord,
+        case when queued then 'created' else 'running' end,
         (asked ->> 'background')::boolean, asked -> 'options', asked -> 'input',
         asked ->> 'idempotency_key', asked ->> 'request_hash',
         coalesce(asked -> 'metadata', '{}'), asked ->> 'callback_url',
-        asked ->> 'callback_method')
+        asked ->> 'callback_method', case when not queued then clock_timestamp() end)
     returning * into run;
-    update remanence.conversations set next_ord = next_ord + 1 where id = conv.id;
-    if (p ->> 'queued')::boolean then
-        return jsonb_build_object(
+    if queued then
+        update remanence.conversations set next_ord = next_ord + 1 where id = conv.id;
+        return json_build_object(
             'outcome', 'queued', 'run_id', run.id, 'conversation_id', conv.id);
     end if;
-    return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+    conv.next_ord := conv.next_ord + 1;
+    return remanence.claim_v1(
+        conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer, true);
+end
+$$;
+
+CREATE FUNCTION remanence.run_steps_v1(p_run_id text) RETURNS json
+    LANGUAGE plpgsql
+    AS $$
+begin
+    return (
+        select json_build_object(
+            'done', count(*),
+            'called_tools', coalesce((
+                select json_agg(called order by earlier.step_no, place)
+                from remanence.steps as earlier,
+                     unnest(earlier.called_tools) with ordinality as names (called, place)
+                where earlier.run_id = p_run_id), '[]'),
+            'prompt_tokens', coalesce(sum(prompt_tokens), 0),
+            'completion_tokens', coalesce(sum(completion_tokens), 0),
+            'cached_input_tokens', coalesce(sum(cached_input_tokens), 0),
+            'cache_write_tokens', coalesce(sum(cache_write_tokens), 0),
+            'reasoning_tokens', coalesce(sum(reasoning_tokens), 0))
+        from remanence.steps where run_id = p_run_id
+    );
 end
 $$;
 
@@ -1416,31 +1469,88 @@ CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool t
     end
 $$;
 
-CREATE FUNCTION remanence.step_begin_v1(p jsonb) RETURNS jsonb
+CREATE FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) RETURNS json
+    LANGUAGE plpgsql
+    AS $$
+begin
+    return json_build_object(
+        'conversation', to_json(p_conv),
+        'agent', (select to_json(agent) from remanence.agents as agent where id = p_conv.agent_id),
+        'tools', (
+            select coalesce(json_agg(tool order by tool.position), '[]')
+            from (
+                select tool.id, tool.name, tool.description, tool.tool_type, tool.parameters,
+                    tool.return_char_limit, tool.tags, tool.metadata, tool.extras, link.position,
+                    coalesce(link.requires_approval, tool.default_requires_approval)
+                        as requires_approval
+                from remanence.agents_tools as link
+                join remanence.tools as tool on tool.id = link.tool_id
+                where link.agent_id = p_conv.agent_id) as tool),
+        'blocks', (
+            select coalesce(json_agg(block order by link.position), '[]')
+            from remanence.agents_blocks as link
+            join remanence.blocks as block on block.id = link.block_id
+            where link.agent_id = p_conv.agent_id),
+        'counts', remanence.memory_counts_v1(p_conv.agent_id, p_conv.window_from_seq),
+        'run', case when p_run.id is not null then json_build_object(
+            'id', p_run.id, 'agent_id', p_run.agent_id, 'conversation_id', p_run.conversation_id,
+            'status', p_run.status, 'options', p_run.options, 'background', p_run.background,
+            'created_at', p_run.created_at, 'stop_reason', p_run.stop_reason,
+            'completed_at', p_run.completed_at, 'callback_url', p_run.callback_url,
+            'cancel_requested', p_run.cancel_requested) end,
+        'steps', case when p_is_new
+            then json '{"done": 0, "called_tools": []}' else remanence.run_steps_v1(p_run.id) end,
+        'summaries', (
+            select coalesce(json_agg(leaf order by leaf.from_seq), '[]')
+            from (
+                select id, level, from_seq, to_seq, text, tokens, model, created_at
+                from remanence.summaries
+                where conversation_id = p_conv.id and parent_id is null) as leaf),
+        -- A step that was begun more than five times is only given up (MAX_CLAIMS of
+        -- engine/step.py), and what kills its workers may be the size of what they load.
+        'window', case when p_conv.claims > 5 then json '[]' else (
+            select coalesce(json_agg(message order by message.seq), '[]')
+            from (
+                select id, seq, role, parts, tokens, name, otid, sender_id, run_id, step_id,
+                    created_at
+                from remanence.messages
+                where conversation_id = p_conv.id and seq >= p_conv.window_from_seq
+            ) as message) end);
+end
+$$;
+
+CREATE FUNCTION remanence.step_begin_v1(p jsonb) RETURNS json
     LANGUAGE plpgsql
     AS $$
 declare
     conv remanence.conversations;
     run remanence.runs;
+    is_new boolean;
 begin
     perform remanence.enter_org(p ->> 'org_id');
     select * into conv from remanence.conversations
     where id = p ->> 'conversation_id' for update;
     if not found then
-        return jsonb_build_object(
+        return json_build_object(
             'outcome', 'not_found', 'kind', 'conversation', 'id', p ->> 'conversation_id');
     end if;
     select * into run from remanence.runs
     where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
     if not found then
-        return jsonb_build_object('outcome', 'idle');
+        return json_build_object('outcome', 'idle');
     end if;
     if conv.lease_until > clock_timestamp() and conv.lease_token <> p ->> 'lease_token' then
-        return jsonb_build_object(
+        return json_build_object(
             'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id, 'retry_after_ms',
             ceil(extract(epoch from conv.lease_until - clock_timestamp()) * 1000)::integer);
     end if;
-    return remanence.claim_v1(conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer);
+    is_new := run.status = 'created';
+    if is_new then
+        update remanence.runs set status = 'running', started_at = clock_timestamp()
+        where id = run.id returning * into run;
+    end if;
+    return remanence.claim_v1(
+        conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer, is_new);
 end
 $$;
 
@@ -1449,12 +1559,14 @@ CREATE FUNCTION remanence.step_commit_v1(p jsonb) RETURNS jsonb
     AS $$
 declare
     conv remanence.conversations;
+    run remanence.runs;
     agent remanence.agents;
     step jsonb := p -> 'step';
     finish jsonb := nullif(p -> 'finish', 'null');
     added integer := jsonb_array_length(p -> 'messages');
     hands_over boolean := (p ->> 'lease_ms')::integer = 0;
     moment timestamptz;
+    is_known boolean;
 begin
     perform remanence.enter_org(p ->> 'org_id');
     select * into conv from remanence.conversations
@@ -1465,8 +1577,10 @@ begin
     select created_at into moment from remanence.steps
     where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
         and lease_token = p ->> 'lease_token';
-    if found then  -- the same commit again, its first answer was lost on the way
-        return remanence.committed_v1(conv, p, moment);
+    is_known := found;
+    select * into run from remanence.runs where id = p ->> 'run_id';
+    if is_known then  -- the same commit again, its first answer was lost on the way
+        return remanence.committed_v1(conv, p, moment, run.cancel_requested);
     end if;
     if conv.lease_token is distinct from p ->> 'lease_token'
         or conv.fence <> (p ->> 'fence')::bigint
@@ -1478,9 +1592,7 @@ begin
     then  -- the sweep compacted while this worker slept past its lease
         return jsonb_build_object('outcome', 'lost');
     end if;
-    if step ->> 'status' <> 'cancelled' and exists (
-        select from remanence.runs where id = p ->> 'run_id' and cancel_requested)
-    then
+    if step ->> 'status' <> 'cancelled' and run.cancel_requested then
         return jsonb_build_object('outcome', 'cancelled');
     end if;
     if p -> 'blocks' <> '{"edited": [], "created": [], "detached": []}'
@@ -1529,11 +1641,10 @@ begin
             error = nullif(finish -> 'error', 'null'),
             ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment,
             callback_due_at = case when callback_url is not null then moment end
-        where id = p ->> 'run_id';
+        where id = run.id;
         update remanence.agents
         set last_stop_reason = finish ->> 'stop_reason', last_run_completion = moment,
-            last_run_duration_ms = extract(epoch from moment - (
-                select started_at from remanence.runs where id = p ->> 'run_id')) * 1000
+            last_run_duration_ms = extract(epoch from moment - run.started_at) * 1000
         where id = conv.agent_id;
     end if;
     update remanence.conversations
@@ -1553,7 +1664,7 @@ begin
             then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
     where id = conv.id
     returning * into conv;
-    return remanence.committed_v1(conv, p, moment);
+    return remanence.committed_v1(conv, p, moment, run.cancel_requested);
 end
 $$;
 
@@ -1580,43 +1691,18 @@ begin
 end
 $$;
 
-CREATE FUNCTION remanence.step_state_v1(p_conversation_id text, p_run_id text) RETURNS jsonb
+CREATE FUNCTION remanence.step_state_v1(p_conversation_id text) RETURNS json
     LANGUAGE plpgsql
     AS $$
 declare
     conv remanence.conversations;
+    run remanence.runs;
 begin
     select * into strict conv from remanence.conversations where id = p_conversation_id;
-    return remanence.agent_state_v1(conv.agent_id) || jsonb_build_object(
-        'blocks', remanence.agent_blocks_v1(conv.agent_id),
-        'conversation', to_jsonb(conv),
-        'counts', remanence.memory_counts_v1(conv.agent_id, conv.window_from_seq),
-        'run', (  -- of a conversation that is only looked at: its newest
-            select to_jsonb(run) - 'input' from remanence.runs as run
-            where run.conversation_id = conv.id and run.id = coalesce(p_run_id, run.id)
-            order by run.ord desc limit 1),
-        'steps', (
-            select jsonb_build_object(
-                'done', count(*),
-                'called_tools', coalesce((
-                    select jsonb_agg(called order by earlier.step_no, place)
-                    from remanence.steps as earlier,
-                         unnest(earlier.called_tools) with ordinality as names (called, place)
-                    where earlier.run_id = p_run_id), '[]'),
-                'prompt_tokens', coalesce(sum(prompt_tokens), 0),
-                'completion_tokens', coalesce(sum(completion_tokens), 0),
-                'cached_input_tokens', coalesce(sum(cached_input_tokens), 0),
-                'cache_write_tokens', coalesce(sum(cache_write_tokens), 0),
-                'reasoning_tokens', coalesce(sum(reasoning_tokens), 0))
-            from remanence.steps where run_id = p_run_id),
-        'summaries', (
-            select coalesce(jsonb_agg(to_jsonb(leaf) order by leaf.from_seq), '[]')
-            from remanence.summaries as leaf
-            where leaf.conversation_id = conv.id and leaf.parent_id is null),
-        'window', (
-            select coalesce(jsonb_agg(to_jsonb(message) - 'lexemes' order by message.seq), '[]')
-            from remanence.messages as message
-            where message.conversation_id = conv.id and message.seq >= conv.window_from_seq));
+    conv.claims := 0;
+    select * into run from remanence.runs
+    where conversation_id = conv.id order by ord desc limit 1;
+    return remanence.state_v1(conv, run, false);
 end
 $$;
 
@@ -2505,11 +2591,11 @@ GRANT ALL ON FUNCTION remanence.block_update_v1(p jsonb) TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.runs TO remanence_app;
 
-REVOKE ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer) TO remanence_app;
+REVOKE ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer, p_is_new boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.claim_v1(p_conv remanence.conversations, p_run remanence.runs, p_token text, p_lease_ms integer, p_is_new boolean) TO remanence_app;
 
-REVOKE ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone) TO remanence_app;
+REVOKE ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone, p_cancel_requested boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p jsonb, p_moment timestamp with time zone, p_cancel_requested boolean) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) TO remanence_app;
@@ -2598,6 +2684,9 @@ GRANT ALL ON FUNCTION remanence.run_cancel_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.run_start_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.run_start_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.run_steps_v1(p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.run_steps_v1(p_run_id text) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.said(role text, parts jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.said(role text, parts jsonb) TO remanence_app;
 
@@ -2610,6 +2699,9 @@ GRANT ALL ON FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id tex
 REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.step_begin_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_begin_v1(p jsonb) TO remanence_app;
 
@@ -2619,8 +2711,8 @@ GRANT ALL ON FUNCTION remanence.step_commit_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.step_lock_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_lock_v1(p jsonb) TO remanence_app;
 
-REVOKE ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text, p_run_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text, p_run_id text) TO remanence_app;
+REVOKE ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) TO remanence_app;

@@ -214,12 +214,14 @@ language plpgsql
 as $$
 declare
     conv remanence.conversations;
+    run remanence.runs;
     agent remanence.agents;
     step jsonb := p -> 'step';
     finish jsonb := nullif(p -> 'finish', 'null');
     added integer := jsonb_array_length(p -> 'messages');
     hands_over boolean := (p ->> 'lease_ms')::integer = 0;
     moment timestamptz;
+    is_known boolean;
 begin
     perform remanence.enter_org(p ->> 'org_id');
     select * into conv from remanence.conversations
@@ -230,8 +232,10 @@ begin
     select created_at into moment from remanence.steps
     where run_id = p ->> 'run_id' and step_no = (step ->> 'step_no')::integer
         and lease_token = p ->> 'lease_token';
-    if found then  -- the same commit again, its first answer was lost on the way
-        return remanence.committed_v1(conv, p, moment);
+    is_known := found;
+    select * into run from remanence.runs where id = p ->> 'run_id';
+    if is_known then  -- the same commit again, its first answer was lost on the way
+        return remanence.committed_v1(conv, p, moment, run.cancel_requested);
     end if;
     if conv.lease_token is distinct from p ->> 'lease_token'
         or conv.fence <> (p ->> 'fence')::bigint
@@ -243,9 +247,7 @@ begin
     then  -- the sweep compacted while this worker slept past its lease
         return jsonb_build_object('outcome', 'lost');
     end if;
-    if step ->> 'status' <> 'cancelled' and exists (
-        select from remanence.runs where id = p ->> 'run_id' and cancel_requested)
-    then
+    if step ->> 'status' <> 'cancelled' and run.cancel_requested then
         return jsonb_build_object('outcome', 'cancelled');
     end if;
     if p -> 'blocks' <> '{"edited": [], "created": [], "detached": []}'
@@ -294,11 +296,10 @@ begin
             error = nullif(finish -> 'error', 'null'),
             ttft_ns = coalesce(ttft_ns, (finish ->> 'ttft_ns')::bigint), completed_at = moment,
             callback_due_at = case when callback_url is not null then moment end
-        where id = p ->> 'run_id';
+        where id = run.id;
         update remanence.agents
         set last_stop_reason = finish ->> 'stop_reason', last_run_completion = moment,
-            last_run_duration_ms = extract(epoch from moment - (
-                select started_at from remanence.runs where id = p ->> 'run_id')) * 1000
+            last_run_duration_ms = extract(epoch from moment - run.started_at) * 1000
         where id = conv.agent_id;
     end if;
     update remanence.conversations
@@ -318,13 +319,14 @@ begin
             then moment + (p ->> 'lease_ms')::integer * interval '1 millisecond' end
     where id = conv.id
     returning * into conv;
-    return remanence.committed_v1(conv, p, moment);
+    return remanence.committed_v1(conv, p, moment, run.cancel_requested);
 end
 $$;
 
 -- The answer of a commit: where the conversation stands, and what others changed meanwhile.
 create function remanence.committed_v1(
-    p_conv remanence.conversations, p jsonb, p_moment timestamptz) returns jsonb
+    p_conv remanence.conversations, p jsonb, p_moment timestamptz, p_cancel_requested boolean)
+returns jsonb
 language plpgsql
 as $$
 declare
@@ -335,8 +337,7 @@ begin
         'outcome', 'ok',
         'next_seq', p_conv.next_seq,
         'committed_at', p_moment,
-        'cancel_requested', (
-            select cancel_requested from remanence.runs where id = p ->> 'run_id'),
+        'cancel_requested', p_cancel_requested,
         'more', exists (
             select from remanence.runs
             where conversation_id = p_conv.id and status in ('created', 'running')
