@@ -155,7 +155,8 @@ def test_tool_without_an_end_is_stopped_in_time(body: str) -> None:
     answer = SANDBOX.run(a_run(body), timeout_s=1)
 
     assert answer.status == "error"
-    assert "1 s, its time limit" in answer.text
+    # A loop may use up its computing time a moment before the clock runs out.
+    assert "1 s, its time limit" in answer.text or "computing time" in answer.text
     assert time.monotonic() - began < 5
 
 
