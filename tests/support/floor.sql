@@ -1,4 +1,5 @@
--- The least a step can be, written by hand: one function claims and reads, one commits a row each.
+-- The least a step can be, written by hand: one function claims and reads, one commits a row each
+-- (a run, a step, two messages; no idempotency, approvals, cancelling, queueing, epochs, eviction).
 create schema floor;
 create table floor.conversations (
     id text primary key, next_seq bigint not null default 1, next_step integer not null default 1,
@@ -7,6 +8,9 @@ create table floor.messages (
     conversation_id text not null, seq bigint not null, id text not null unique,
     role text not null, parts jsonb not null, created_at timestamptz not null default now(),
     primary key (conversation_id, seq));
+create table floor.runs (
+    id text primary key, conversation_id text not null, status text not null, input jsonb not null,
+    created_at timestamptz not null default now(), completed_at timestamptz);
 create table floor.steps (
     conversation_id text not null, step_no integer not null, lease_token text not null,
     usage jsonb not null, created_at timestamptz not null default now(),
@@ -31,6 +35,8 @@ begin
     if not found then
         return '{"outcome": "busy"}';
     end if;
+    insert into floor.runs (id, conversation_id, status, input)
+    values (p ->> 'run_id', conv.id, 'running', p -> 'parts');
     insert into floor.messages (conversation_id, seq, id, role, parts)
     values (conv.id, conv.next_seq - 1, p ->> 'message_id', 'user', p -> 'parts');
     return jsonb_build_object(
@@ -63,6 +69,8 @@ begin
     values (conv.id, conv.next_seq - 1, p ->> 'message_id', 'assistant', p -> 'parts');
     insert into floor.steps (conversation_id, step_no, lease_token, usage)
     values (conv.id, conv.next_step - 1, p ->> 'token', p -> 'usage');
+    update floor.runs set status = 'completed', completed_at = clock_timestamp()
+    where id = p ->> 'run_id';
     return jsonb_build_object('outcome', 'ok', 'next_seq', conv.next_seq);
 end
 $$;

@@ -53,7 +53,8 @@ begin
 end
 $$;
 
--- What lies outside the window. The count of passages stops at 10,001: it says "more".
+-- What lies outside the window. The count of passages stops at 10,001: it says "more"; tags are
+-- those of the newest passages. Both read a bounded number of rows of each archive.
 create function remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) returns jsonb
 language plpgsql
 as $$
@@ -64,18 +65,20 @@ begin
             'archival', (
                 select count(*) from (
                     select from remanence.archives_agents as link
-                    join remanence.passages as passage on passage.archive_id = link.archive_id
+                    cross join lateral (
+                        select from remanence.passages where archive_id = link.archive_id
+                        limit 10001) as passage
                     where link.agent_id = p_agent_id
                     limit 10001) as counted),
             'archival_tags', (
                 select coalesce(jsonb_agg(distinct tag), '[]')
-                from (
-                    select passage.tags
-                    from remanence.archives_agents as link
-                    join remanence.passages as passage on passage.archive_id = link.archive_id
-                    where link.agent_id = p_agent_id and passage.tags <> '{}'
-                    order by passage.created_at desc
-                    limit 200) as recent, unnest(recent.tags) as tag))
+                from remanence.archives_agents as link
+                cross join lateral (
+                    select tags from remanence.passages where archive_id = link.archive_id
+                    order by created_at desc, id desc
+                    limit 200) as recent
+                cross join unnest(recent.tags) as tag
+                where link.agent_id = p_agent_id))
     );
 end
 $$;

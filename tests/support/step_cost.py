@@ -1,12 +1,13 @@
 """What a step costs, beside the least it could: a begin and a commit written by hand.
 
-    python tests/perf/step_cost.py [STEPS]        (2,000 by default; about a minute)
+    cd tests && python -m support.step_cost [STEPS]        (2,000 by default; about a minute)
 
 starts a durable Postgres of its own and prints, for one hot conversation and for 1,000, with a
 model that answers at once: steps per second, CPU of the client and of the Postgres backend per
 step, and bytes of write-ahead log per step. A step here is a message and its answer: one
 `start_run` and one `commit_step`. The floor (support/floor.sql) claims, stores the same message,
-reads the same agent, blocks, tools and window, and commits one message and one step.
+reads the same agent, blocks, tools and window, and commits a message and a step; "kept" is the
+floor with the search words and the list indexes that the product keeps besides.
 Run it on a quiet machine; CPU and bytes are nearly independent of load, steps per second are not.
 """
 
@@ -22,9 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from support.meter import Cost, Meter, durable_postgres
 from support.world import World, an_agent, an_order, value
 
@@ -52,15 +50,15 @@ WARM_UP = 40
 
 @dataclass(frozen=True)
 class Figures:
-    """Both sides, in the same run on the same server."""
+    """All sides, in the same run on the same server."""
 
     ours: Cost
-    floor: Cost
+    bare: Cost
+    kept: Cost
 
-    @property
-    def ratio(self) -> float:
-        """CPU in Postgres per step, ours over the floor's."""
-        return (self.ours.backend_s / self.ours.count) / (self.floor.backend_s / self.floor.count)
+    def ratio(self, floor: Cost) -> float:
+        """CPU in Postgres per step, ours over a floor's."""
+        return (self.ours.backend_s / self.ours.count) / (floor.backend_s / floor.count)
 
 
 class Instant:
@@ -135,13 +133,17 @@ def one_step(world: World, agent_id: str) -> None:
         pass
 
 
-def floor_all(uri: str, admin_uri: str, agents: Sequence[str], steps: int) -> Cost:
+def floor_all(
+    uri: str, admin_uri: str, agents: Sequence[str], steps: int, *, extras: str = ""
+) -> Cost:
     """The same number of hand-written steps, on the same agents."""
     with psycopg.connect(admin_uri, autocommit=True) as admin:
         if admin.execute("select to_regnamespace('floor')").fetchone() != (None,):
             admin.execute("drop schema floor cascade")
-        admin.execute((Path(__file__).parents[1] / "support/floor.sql").read_bytes())
+        admin.execute(Path(__file__).with_name("floor.sql").read_bytes())
+        _WINDOW.clear()
         admin.execute(_FLOOR_COPY, {"agents": [*agents]})
+        admin.execute(extras.encode())
         admin.execute("grant usage on schema floor to public")
         admin.execute("grant all on all tables in schema floor to public")
         admin.execute("analyze floor.conversations, floor.messages, floor.steps, floor.parts")
@@ -154,6 +156,20 @@ def floor_all(uri: str, admin_uri: str, agents: Sequence[str], steps: int) -> Co
             return meter.cost(steps)
 
 
+# What the product keeps for searches and lists: search words, and who wrote what and when.
+KEPT = """
+alter table floor.messages add column agent_id text not null default 'agent';
+alter table floor.messages add column run_id text;
+alter table floor.messages add column lexemes tsvector
+    generated always as (remanence.lexemes(remanence.said(role, parts))) stored;
+create index on floor.messages (agent_id, created_at, id);
+create index on floor.messages (run_id, seq);
+create index on floor.runs (conversation_id, created_at, id);
+create index on floor.runs (created_at, id);
+create index on floor.runs (conversation_id) where status = 'running';
+create index on floor.steps (conversation_id, created_at);
+create index on floor.steps (created_at);
+"""
 _FLOOR_COPY = """
 with agent as (
     insert into floor.agents select id, to_jsonb(agent) from remanence.agents as agent
@@ -180,7 +196,9 @@ _WINDOW: dict[str, int] = {}
 
 def floor_step(conn: psycopg.Connection, agent_id: str) -> None:
     token = uuid.uuid4().hex
+    run_id = f"run-{uuid.uuid4()}"
     begin = {
+        "run_id": run_id,
         "id": agent_id,
         "agent_id": agent_id,
         "token": token,
@@ -194,6 +212,7 @@ def floor_step(conn: psycopg.Connection, agent_id: str) -> None:
     if len(window) > 30:  # as ours: the older half leaves
         _WINDOW[agent_id] = window[len(window) // 2]["seq"]
     commit = {
+        "run_id": run_id,
         "id": agent_id,
         "token": token,
         "message_id": f"message-{uuid.uuid4()}",
@@ -204,11 +223,12 @@ def floor_step(conn: psycopg.Connection, agent_id: str) -> None:
 
 
 def measure(pg: EmbeddedPostgres, *, conversations: int, steps: int) -> Figures:
-    """Ours and the floor, one after the other."""
+    """Ours and the floors, one after the other."""
     admin_uri = pg.uri(ADMIN)
     agents = agents_of(admin_uri, conversations)
     ours = step_all(pg.app_uri, admin_uri, agents, steps)
-    return Figures(ours, floor_all(pg.app_uri, admin_uri, agents, steps))
+    bare = floor_all(pg.app_uri, admin_uri, agents, steps)
+    return Figures(ours, bare, floor_all(pg.app_uri, admin_uri, agents, steps, extras=KEPT))
 
 
 def in_processes(pg: EmbeddedPostgres, *, conversations: int, steps: int, workers: int) -> float:
@@ -249,9 +269,10 @@ def main() -> None:
         for conversations in (1, 1_000):
             figures = measure(pg, conversations=conversations, steps=steps)
             print(f"{conversations} conversation(s), one process, window of about 20 messages")
-            print(f"  ours   {figures.ours}")
-            print(f"  floor  {figures.floor}")
-            print(f"  CPU in Postgres: {figures.ratio:.2f} of the floor", flush=True)
+            print(f"  ours          {figures.ours}")
+            for name, floor in (("bare", figures.bare), ("kept", figures.kept)):
+                ratio = figures.ratio(floor)
+                print(f"  floor, {name}   {floor}   ours has {ratio:.2f} of its CPU", flush=True)
         for workers in (1, 2, 4):
             rate = in_processes(pg, conversations=1_000, steps=steps, workers=workers)
             print(f"1000 conversations, {workers} processes: {rate:.0f} steps/s", flush=True)
