@@ -99,6 +99,10 @@ class Bench:
         self.struck: str | None = None
         self.then: Callable[[], None] = lambda: None
 
+    def hire_behind(self, uri: str) -> None:
+        """One more worker of this process, which connects through `uri`."""
+        self.workers.append(Worker(uri))
+
     def close(self) -> None:
         for worker in self.workers:
             worker.world.close()

@@ -41,6 +41,7 @@ class Job:
     pid: int | None = None
     status: int | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
+    die_at: int = 0
 
     def wait(self, timeout_s: float = WAIT_S) -> int:
         """Its exit status once it is gone."""
@@ -118,7 +119,7 @@ class Nursery:
 
     def run(self, spec: dict[str, Any]) -> Job:
         """Start a worker; returns at once."""
-        job = Job(len(self._jobs) + 1, self._changed)
+        job = Job(len(self._jobs) + 1, self._changed, die_at=spec.get("die_at", 0))
         self._jobs[job.number] = job
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"job": job.number, **spec}).encode() + b"\n")
