@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.conversations import a_request
-from support.wires import AnthropicServer, Failure, OpenAIServer, a_reply
+from support.wires import AnthropicServer, Failure, OpenAIServer, ResponsesServer, a_reply
 
 from remanence.core.exchange import Reply, TextDelta
 from remanence.errors import (
@@ -39,11 +39,12 @@ NO_RETRIES = Pace(clock=lambda: float("inf"))
 class Bench:
     """A server and models that call it, without retries."""
 
-    def __init__(self, wire: str, server: OpenAIServer | AnthropicServer) -> None:
+    def __init__(self, handle: str, server: OpenAIServer | AnthropicServer) -> None:
         self.server = server
-        provider = Provider(vendor=VENDOR[wire], base_url=server.base_url, api_key=KEY)
+        vendor = VENDOR[handle.partition("/")[0]]
+        provider = Provider(vendor=vendor, base_url=server.base_url, api_key=KEY)
         self.models = Models([provider], pace=NO_RETRIES)
-        self.handle = f"{wire}/some-model"
+        self.handle = handle
 
     def call(self, *, stream: bool, seconds: float = 10) -> list[Any]:
         request = a_request(handle=self.handle)
@@ -57,9 +58,16 @@ class Bench:
         return caught.value
 
 
-@pytest.fixture(params=["openai", "anthropic"])
+SERVERS: dict[str, type[OpenAIServer | AnthropicServer]] = {
+    "openai/some-model": OpenAIServer,
+    "openai/gpt-5.5": ResponsesServer,
+    "anthropic/some-model": AnthropicServer,
+}
+
+
+@pytest.fixture(params=SERVERS)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    with OpenAIServer() if request.param == "openai" else AnthropicServer() as server:
+    with SERVERS[request.param]() as server:
         made = Bench(request.param, server)
         yield made
         made.models.close()

@@ -17,7 +17,7 @@ from support.conversations import (
     returns,
     user,
 )
-from support.wires import AnthropicServer, Failure, OpenAIServer, a_reply
+from support.wires import AnthropicServer, Failure, OpenAIServer, ResponsesServer, a_reply
 
 from remanence.core.exchange import (
     Delta,
@@ -37,7 +37,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VENDOR = {vendor.name: vendor for vendor in VENDORS}
-HANDLES = {"openai": "openai/gpt-4o", "anthropic": "anthropic/claude-opus-5-5"}
+SERVERS: dict[str, type[OpenAIServer | AnthropicServer]] = {
+    "openai": OpenAIServer,
+    "responses": ResponsesServer,
+    "anthropic": AnthropicServer,
+}
+HANDLES = {
+    OpenAIServer: "openai/gpt-4o",
+    ResponsesServer: "openai/gpt-5.5",
+    AnthropicServer: "anthropic/claude-opus-5-5",
+}
+# How the signature of BOTH_CALLS comes back over each wire.
+SIGNATURES = {ResponsesServer: "openai:rs_0:sig-2", AnthropicServer: "sig-2"}
 USAGE = Usage(prompt_tokens=50, completion_tokens=9, cached_input_tokens=30)
 BOTH_CALLS = a_reply(
     Reasoning(text="I should look.", signature="sig-2"),
@@ -49,24 +60,23 @@ BOTH_CALLS = a_reply(
 )
 
 
-@pytest.fixture(params=["openai", "anthropic"])
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[OpenAIServer | AnthropicServer]:
-    cls = OpenAIServer if request.param == "openai" else AnthropicServer
-    with cls() as started:
+    with SERVERS[request.param]() as started:
         yield started
     assert started.problems == []
 
 
 @pytest.fixture
 def models(server: OpenAIServer | AnthropicServer) -> Iterator[Models]:
-    vendor = VENDOR["openai" if isinstance(server, OpenAIServer) else "anthropic"]
+    vendor = VENDOR[handle_of(server).partition("/")[0]]
     made = Models([Provider(vendor=vendor, base_url=server.base_url, api_key="secret-key")])
     yield made
     made.close()
 
 
 def handle_of(server: OpenAIServer | AnthropicServer) -> str:
-    return HANDLES["openai" if isinstance(server, OpenAIServer) else "anthropic"]
+    return HANDLES[type(server)]
 
 
 def played(
@@ -85,7 +95,7 @@ def test_conversation_of_everything_is_accepted_and_answered(
 
     deltas, reply = played(models, everything(handle_of(server)), stream=stream)
 
-    signature = "sig-2" if isinstance(server, AnthropicServer) else None
+    signature = SIGNATURES.get(type(server))
     assert reply == replace(
         BOTH_CALLS,
         parts=(Reasoning(text="I should look.", signature=signature), *BOTH_CALLS.parts[1:]),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from support import wire_anthropic, wire_openai
+from support import wire_anthropic, wire_openai, wire_responses
 
 from remanence.core.exchange import Reply, Text, Usage
 
@@ -86,6 +86,10 @@ class WireServer:
         self._server.server_close()
         self._thread.join()
 
+    def refuse(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The error for a body that is well formed and still refused; None for most servers."""
+        return None
+
     @property
     def root_url(self) -> str:
         """The server's address, without a path."""
@@ -106,6 +110,12 @@ class OpenAIServer(WireServer):
     def base_url(self) -> str:
         """What a client takes as base URL."""
         return self.root_url + "/v1"
+
+
+class ResponsesServer(OpenAIServer):
+    """OpenAI's Responses API."""
+
+    wire = wire_responses
 
 
 class AnthropicServer(WireServer):
@@ -159,6 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
         if problems:
             self.owner.problems += problems
             self._json(400, self.owner.wire.error_body("400", "; ".join(problems)))
+            return
+        refusal = self.owner.refuse(body)
+        if refusal is not None:
+            self._json(400, {"error": refusal})
             return
         answer = self.owner.answers.popleft() if self.owner.answers else a_reply("ok")
         if isinstance(answer, Failure):

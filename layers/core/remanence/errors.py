@@ -219,11 +219,18 @@ class ProviderRefusedKey(ProviderError):
 
 
 class ProviderRejected(ProviderError):
-    """The provider calls our request wrong: another try would be refused too."""
+    """The provider calls our request wrong: another try would be refused too.
+
+    `about` holds the machine-readable words of its answer: codes, and the parameter in question.
+    """
 
     code = "llm_bad_request"
     http_status = 400
     retryable = False
+
+    def __init__(self, message: str, *, about: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class ProviderTooLong(ProviderRejected):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn
 from remanence.llm.anthropic_settings import choose_settings
 from remanence.llm.payload import arguments_object
-from remanence.llm.signatures import gemini_signature
+from remanence.llm.signatures import anthropic_proof
 from remanence.llm.tool_ids import wire_id
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _blocks(part: Part, role: str) -> Iterator[JsonObject]:
 
 def _thinking(reasoning: Reasoning) -> Iterator[JsonObject]:
     """Reasoning that Anthropic signed. What another provider thought cannot be sent here."""
-    if gemini_signature(reasoning) is not None:
+    if anthropic_proof(reasoning) is None:
         return
     if reasoning.redacted is not None:
         yield {"type": "redacted_thinking", "data": reasoning.redacted}

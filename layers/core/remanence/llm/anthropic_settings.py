@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from remanence.core.exchange import Reasoning, ToolCall
 from remanence.errors import InvalidRequest
 from remanence.llm.catalogue import claude_traits
+from remanence.llm.signatures import anthropic_proof
 
 if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject, Request
@@ -136,7 +137,7 @@ def _loop_has_thoughts(request: Request) -> bool:
     if not any(isinstance(part, ToolCall) for part in calling.parts):
         return True
     first = calling.parts[0]
-    return isinstance(first, Reasoning) and bool(first.signature or first.redacted)
+    return isinstance(first, Reasoning) and anthropic_proof(first) is not None
 
 
 def _output_config(request: Request, traits: ClaudeTraits) -> JsonObject:

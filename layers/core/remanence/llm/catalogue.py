@@ -7,7 +7,7 @@ stands here; a name nobody knows is treated like the vendor's newest models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -104,15 +104,18 @@ _NOT_CHAT_WORDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAITraits:
-    """What chat completions accepts for one of OpenAI's models.
+    """What is accepted for one of OpenAI's models.
 
     `effort_with_tools`: "free" to choose, "absent" (refused beside tools), or "none" (must be
-    sent as "none" beside tools, leaving it out is refused too).
+    sent as "none" beside tools, leaving it out is refused too). It is chat completions' rule; the
+    Responses API is free.
+    `phases`: wants to see which of its words were an answer, and which were said on the way.
     """
 
     temperature: bool = True
     reasons: bool = False
     effort_with_tools: Literal["free", "absent", "none"] = "free"
+    phases: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +134,12 @@ class ClaudeTraits:
 
 
 _REASONS = OpenAITraits(temperature=False, reasons=True)
-_REASONS_NO_EFFORT = OpenAITraits(temperature=False, reasons=True, effort_with_tools="absent")
-_REASONS_EFFORT_NONE = OpenAITraits(temperature=False, reasons=True, effort_with_tools="none")
+_REASONS_NO_EFFORT = OpenAITraits(
+    temperature=False, reasons=True, effort_with_tools="absent", phases=True
+)
+_REASONS_EFFORT_NONE = OpenAITraits(
+    temperature=False, reasons=True, effort_with_tools="none", phases=True
+)
 
 # "" is the row of a name that nobody knows. Source: refusals of the API, collected in
 # openai-openapi#541 (5.4), litellm#34569 and livekit/agents#7169 (5.6), onyx#15008 (6).
@@ -142,6 +149,7 @@ _OPENAI_TRAITS: Mapping[str, OpenAITraits] = {
     "o3": _REASONS,
     "o4": _REASONS,
     "gpt-5": _REASONS,
+    "gpt-5.3-codex": replace(_REASONS, phases=True),
     "gpt-5-chat": OpenAITraits(),
     "gpt-5.1-chat": OpenAITraits(),
     "gpt-5.2-chat": OpenAITraits(),
@@ -186,7 +194,7 @@ def known_dim(model: str) -> int | None:
 
 
 def openai_traits(model: str) -> OpenAITraits:
-    """What chat completions accepts for this model of OpenAI."""
+    """What is accepted for this model of OpenAI."""
     return _best(_OPENAI_TRAITS, model) or OpenAITraits()
 
 

@@ -1,6 +1,6 @@
 """One provider's HTTP client: JSON objects in and out, failures as classes of errors.py.
 
-Path: openai_wire / anthropic_wire -> Client -> sdk.Sdk.
+Path: the wires -> Client -> sdk.Sdk.
 The SDK is imported and its client made by the first call, once, and kept until `close`.
 """
 
@@ -70,6 +70,10 @@ class Client:
         except sdk.errors as exc:
             raise self._error(exc, sdk, streaming=False) from self._cause(exc)
         return as_object(answer, "the answer")
+
+    def failure(self, body: JsonObject) -> ProviderError:
+        """The error for a failure that was told inside an answer which began well."""
+        return to_error(describe("stream", None, body, {}), self._provider)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""

@@ -45,6 +45,8 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "authentication_error": 401,
     "permission_error": 403,
     "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "invalid_encrypted_content": 400,
 }
 
 
@@ -53,7 +55,8 @@ class Fault:
     """A failed call, as far as it can be told.
 
     `status` is None when there was no answer, or when the answer began well (kind "stream").
-    `codes` are the machine-readable words of the answer.
+    `codes` are the machine-readable words of the answer: what it is, and which parameter
+    it is about.
     """
 
     kind: Literal["timeout", "connection", "status", "stream", "unreadable"]
@@ -73,7 +76,7 @@ def describe(
     """
     outer = [*objects(body), *objects([body])][:1]
     error = (inner(outer[0], "error") or outer[0]) if outer else {}
-    codes = {str(error[key]) for key in ("code", "type", "status") if error.get(key)}
+    codes = {str(error[key]) for key in ("code", "type", "status", "param") if error.get(key)}
     message = text(error, "message") or (body if isinstance(body, str) else "")
     if kind == "stream":
         status = next((known for code in codes if (known := _status_of(code))), None)
@@ -121,7 +124,9 @@ def _by_status(fault: Fault, where: str, told: str) -> ProviderError:
         case 408 | 504:
             return ProviderTimeout(f"{where} ran out of time itself{told}")
         case int(status) if 400 <= status < 498:
-            return ProviderRejected(f"{where} refuses the request ({status}){told}")
+            return ProviderRejected(
+                f"{where} refuses the request ({status}){told}", about=fault.codes
+            )
         case None if fault.kind == "stream":
             return ProviderOverloaded(f"{where} broke off its answer{told}")
         case status:

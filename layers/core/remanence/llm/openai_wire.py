@@ -1,6 +1,6 @@
-"""OpenAI's chat completions, models and embeddings, for every vendor that speaks them.
+"""OpenAI's chat completions, responses, models and embeddings, for all who speak them.
 
-Path: models.Models -> OpenAIWire -> openai_request / openai_reply, client.Client.
+Path: models.Models -> OpenAIWire -> openai_[responses_]request / _reply, client.Client.
 One attempt per call: retries are retry.py's.
 """
 
@@ -9,8 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remanence.core.exchange import EmbeddingInfo, ModelInfo
-from remanence.errors import ProviderBadReply, ProviderError
-from remanence.llm.catalogue import is_chat, is_embedding, known_dim, known_window
+from remanence.errors import ProviderBadReply, ProviderError, ProviderRejected
+from remanence.llm import openai_responses_reply as responses_reply
+from remanence.llm import openai_responses_request as responses_request
+from remanence.llm.catalogue import (
+    is_chat,
+    is_embedding,
+    known_dim,
+    known_window,
+    openai_traits,
+)
 from remanence.llm.client import Client
 from remanence.llm.openai_reply import read_chunks, read_whole
 from remanence.llm.openai_request import to_body
@@ -25,6 +33,9 @@ if TYPE_CHECKING:
 # What servers call the number of tokens a model takes: OpenRouter, vLLM, Groq, LM Studio.
 _WINDOW_FIELDS = ("context_length", "max_model_len", "context_window", "max_context_length")
 
+# How much of a request to the Responses API is left out at most, see `conceded`.
+_CONCESSIONS = 2
+
 
 class OpenAIWire:
     """One provider that speaks OpenAI's wire. Safe to share between threads."""
@@ -32,9 +43,13 @@ class OpenAIWire:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
         self._client = Client(provider)
+        self._has_summaries = True
 
     def call(self, request: Request, *, stream: bool, deadline: float) -> Generator[Delta | Reply]:
         """One model call; see models.Models.call."""
+        if self._uses_responses(request):
+            yield from self._respond(request, stream=stream, deadline=deadline)
+            return
         body = to_body(request, self.provider.vendor, stream=stream)
         path = "/chat/completions"
         if stream:
@@ -92,6 +107,48 @@ class OpenAIWire:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _uses_responses(self, request: Request) -> bool:
+        match self.provider.vendor.responses:
+            case "never":
+                return False
+            case "always":
+                return True
+            case "reasoning":
+                return openai_traits(request.handle.partition("/")[2]).reasons
+
+    def _respond(
+        self, request: Request, *, stream: bool, deadline: float
+    ) -> Generator[Delta | Reply]:
+        """A call of the Responses API, and once more with less for each thing it may refuse."""
+        vendor = self.provider.vendor
+        body = responses_request.to_body(
+            request, vendor, stream=stream, summaries=self._has_summaries
+        )
+        for _ in range(_CONCESSIONS):
+            try:
+                yield from self._respond_once(body, request, stream=stream, deadline=deadline)
+            except ProviderRejected as error:
+                less = responses_request.conceded(body, error.about)
+                if less is None:
+                    raise
+                # An organization that was not verified stays so: later calls do not ask.
+                self._has_summaries &= "reasoning.summary" not in error.about
+                body = less
+            else:
+                return
+        yield from self._respond_once(body, request, stream=stream, deadline=deadline)
+
+    def _respond_once(
+        self, body: JsonObject, request: Request, *, stream: bool, deadline: float
+    ) -> Generator[Delta | Reply]:
+        client, path = self._client, "/responses"
+        if stream:
+            events = client.stream(path, body, deadline=deadline, headers={})
+            yield from responses_reply.read_events(events, request, client.failure)
+        else:
+            answer = client.post(path, body, deadline=deadline, headers={})
+            yield responses_reply.read_whole(answer, request, client.failure)
 
     def _running_windows(self, deadline: float) -> Mapping[str, int]:
         """The windows that running models were really started with, by model."""

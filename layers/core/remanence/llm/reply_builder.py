@@ -1,6 +1,6 @@
-"""Building one reply from fragments, the same way for both wires.
+"""Building one reply from fragments, the same way for every wire.
 
-Path: openai_reply / anthropic_reply feed it -> Deltas on the way, one Reply at the end.
+Path: the reply side of each wire feeds it -> Deltas on the way, one Reply at the end.
 Pure state: no IO, no clock. A whole (not streamed) answer is fed as one large fragment.
 """
 
@@ -65,6 +65,14 @@ class ReplyBuilder:
     def sign(self, fragment: str) -> None:
         """Append to the signature of the reasoning being thought."""
         self._current("reasoning").signature += fragment
+
+    def seal(self, proof: str) -> None:
+        """Give the thought being thought its proof: beside its words, or in their place."""
+        draft = self._current("reasoning")
+        if draft.text:
+            draft.signature = proof
+        else:
+            draft.redacted = proof
 
     def add_redacted(self, data: str) -> None:
         """A part of reasoning that cannot be read."""

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from remanence.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Wire = Literal["openai", "anthropic"]
+Responses = Literal["never", "reasoning", "always"]
 
 # What a server says about a prompt that is too long, when it gives no code for it.
 _VLLM_TOO_LONG = ("maximum context length",)
@@ -41,6 +44,10 @@ class Vendor:
         max_tokens_field: how the output limit is spelled.
         lists_everything: its GET /models also names what is not for chat.
         openai_models: the model names are OpenAI's, so catalogue.openai_traits applies.
+        responses: which models are called by the Responses API in place of chat completions:
+            "reasoning" for those that catalogue.openai_traits says reason.
+        wire_variable: environment variable that decides it: `auto` (as the row says), `chat` or
+            `responses`.
         prompt_cache_key: knows the field of that name.
         wants_reasoning: reasoning has to be sent back as `reasoning_content`.
         thought_signatures: tool calls carry a signature that has to be sent back with them.
@@ -65,6 +72,8 @@ class Vendor:
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     lists_everything: bool = False
     openai_models: bool = False
+    responses: Responses = "never"
+    wire_variable: str | None = None
     prompt_cache_key: bool = False
     wants_reasoning: bool = False
     thought_signatures: bool = False
@@ -101,6 +110,8 @@ VENDORS: tuple[Vendor, ...] = (
         max_tokens_field="max_completion_tokens",
         lists_everything=True,
         openai_models=True,
+        responses="reasoning",
+        wire_variable="OPENAI_WIRE",
         prompt_cache_key=True,
         too_long_phrases=_VLLM_TOO_LONG,
     ),
@@ -191,6 +202,9 @@ def configured(env: Mapping[str, str]) -> tuple[Provider, ...]:
 
     A vendor is usable when its address is known and it has the key it needs. At another
     address than the vendor's own no key is needed, and what only the vendor knows is not sent.
+
+    Raises:
+        SettingsError: a variable that chooses the wire has a value that is none.
     """
     found = (_provider(vendor, env) for vendor in VENDORS)
     return tuple(provider for provider in found if provider is not None)
@@ -201,6 +215,7 @@ def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
     base_url = _with_path(named or vendor.default_base_url or "", vendor.path)
     if base_url != vendor.default_base_url:
         vendor = _elsewhere(vendor)
+    vendor = replace(vendor, responses=_responses(vendor, env))
     key = env.get(vendor.key_variable or "", "").strip()
     if not base_url or (vendor.needs_key and not key):
         return None
@@ -211,6 +226,19 @@ def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
         api_key=key,
         context_window=int(window) if window.isdecimal() else None,
     )
+
+
+def _responses(vendor: Vendor, env: Mapping[str, str]) -> Responses:
+    name = vendor.wire_variable or ""
+    match env.get(name, "").strip().lower():
+        case "" | "auto":
+            return vendor.responses
+        case "chat":
+            return "never"
+        case "responses":
+            return "always"
+        case other:
+            raise SettingsError([f"{name}: {other!r} is none of auto, chat, responses"])
 
 
 def _with_path(base_url: str, path: str) -> str:
@@ -225,6 +253,7 @@ def _elsewhere(vendor: Vendor) -> Vendor:
         needs_key=False,
         max_tokens_field="max_tokens",
         lists_everything=False,
+        responses="never",
         prompt_cache_key=False,
         binds_thinking=False,
         serves_own_window=vendor.wire == "openai",
