@@ -33,6 +33,12 @@ def test_empty_environment_has_no_provider() -> None:
         ({"OPENROUTER_API_KEY": "k"}, "openrouter", "https://openrouter.ai/api/v1", "k"),
         ({"GROQ_API_KEY": "k"}, "groq", "https://api.groq.com/openai/v1", "k"),
         ({"DEEPSEEK_API_KEY": "k"}, "deepseek", "https://api.deepseek.com/v1", "k"),
+        (
+            {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com/", "AZURE_OPENAI_API_KEY": "k"},
+            "azure",
+            "https://x.openai.azure.com/openai/v1",
+            "k",
+        ),
     ],
 )
 def test_variables_make_their_vendor_usable(
@@ -74,3 +80,11 @@ def test_prefixes_are_unique() -> None:
 
     assert len(prefixes) == len(set(prefixes))
     assert {"openai-proxy", "google_ai"} <= set(prefixes)
+
+
+def test_azure_needs_its_key_and_is_called_as_openai_is() -> None:
+    endpoint = {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com"}
+
+    assert configured(endpoint) == ()
+    vendor = configured(endpoint | {"AZURE_OPENAI_API_KEY": "k"})[0].vendor
+    assert (vendor.max_tokens_field, vendor.responses) == ("max_completion_tokens", "reasoning")

@@ -194,6 +194,24 @@ VENDORS: tuple[Vendor, ...] = (
         wants_reasoning=True,
         too_long_phrases=_VLLM_TOO_LONG,
     ),
+    Vendor(
+        name="azure",
+        wire="openai",
+        provider_type="azure",
+        key_variable="AZURE_OPENAI_API_KEY",
+        base_url_variables=("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_BASE_URL"),
+        # The part of Azure OpenAI that speaks as OpenAI does and needs no version; a model is
+        # the name of a deployment there.
+        path="/openai/v1",
+        default_window=128_000,
+        max_tokens_field="max_completion_tokens",
+        lists_everything=True,
+        openai_models=True,
+        responses="reasoning",
+        wire_variable="AZURE_OPENAI_WIRE",
+        prompt_cache_key=True,
+        too_long_phrases=_VLLM_TOO_LONG,
+    ),
 )
 
 
@@ -213,7 +231,7 @@ def configured(env: Mapping[str, str]) -> tuple[Provider, ...]:
 def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
     named = next((env[name].strip() for name in vendor.base_url_variables if env.get(name)), "")
     base_url = _with_path(named or vendor.default_base_url or "", vendor.path)
-    if base_url != vendor.default_base_url:
+    if vendor.default_base_url and base_url != vendor.default_base_url:
         vendor = _elsewhere(vendor)
     vendor = replace(vendor, responses=_responses(vendor, env))
     key = env.get(vendor.key_variable or "", "").strip()

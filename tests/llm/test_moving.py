@@ -1,0 +1,85 @@
+"""One conversation that moves from provider to provider with its thoughts and tool calls."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from support.conversations import SEARCH, a_request, assistant, call, returned, returns, user
+from support.wires import AnthropicServer, OpenAIServer, ResponsesServer, a_reply
+
+from remanence.core.exchange import Reasoning, Reply
+from remanence.llm.models import Models
+from remanence.llm.vendors import VENDORS, Provider
+
+# The journey: there and back to those who have thoughts of their own in it.
+STOPS = (
+    "openai/gpt-5.5",
+    "anthropic/claude-sonnet-4-5",
+    "gemini/gemini-3-flash",
+    "ollama/qwen3",
+    "openai/gpt-5.5",
+    "anthropic/claude-sonnet-4-5",
+)
+
+
+class GeminiServer(OpenAIServer):
+    """Insists that the first call of every turn is signed."""
+
+    def refuse(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The error for a body, or None."""
+        firsts = [m["tool_calls"][0] for m in body["messages"] if m.get("tool_calls")]
+        signed = [f.pop("extra_content", {}).get("google", {}) for f in firsts]
+        if all(s.get("thought_signature") for s in signed):
+            return None
+        return {"code": 400, "message": "a function call lacks a thought_signature"}
+
+
+def test_conversation_moves_between_providers_and_every_request_is_accepted() -> None:
+    vendors = {vendor.name: vendor for vendor in VENDORS}
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(cls())
+            for name, cls in {
+                "openai": ResponsesServer,
+                "anthropic": AnthropicServer,
+                "gemini": GeminiServer,
+                "ollama": OpenAIServer,
+            }.items()
+        }
+        models = Models(
+            [
+                Provider(vendor=vendors[name], base_url=server.base_url, api_key="k")
+                for name, server in servers.items()
+            ]
+        )
+        request = a_request(user("Who?"), tools=(SEARCH,), thinking_budget_tokens=2000)
+        for place, handle in enumerate(STOPS):
+            server = servers[handle.partition("/")[0]]
+            thought = Reasoning(text=f"thought {place}", signature=f"sig-{place}")
+            server.answers += [
+                a_reply(thought, call(f"call_{place}"), finish="tool_calls"),
+                a_reply(f"answer {place}"),
+            ]
+            for _ in range(2):
+                request = replace(request, handle=handle)
+                *_, reply = models.call(request, stream=True, deadline=time.monotonic() + 10)
+                assert isinstance(reply, Reply)
+                turns = (*request.turns, assistant(*reply.parts))
+                if reply.tool_calls:
+                    turns += (returns(returned(reply.tool_calls[0].tool_call_id)),)
+                else:
+                    turns += (user("And then?"),)
+                request = replace(request, turns=turns)
+        models.close()
+
+    assert [problem for server in servers.values() for problem in server.problems] == []
+    last = json.dumps(servers["anthropic"].bodies[-1])
+    back = json.dumps(servers["openai"].bodies[-1])
+    assert ("sig-1" in last, "sig-5" in last, "openai:" in last) == (True, True, False)
+    assert ('"sig-0"' in back, '"sig-4"' in back, "sig-1" in back) == (True, True, False)
+    for name in ("gemini", "ollama"):
+        assert "sig-" not in json.dumps(servers[name].bodies)
