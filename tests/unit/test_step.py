@@ -22,6 +22,7 @@ from remanence.core.exchange import Approval, Reply, Text, ToolCall, ToolReturn,
 from remanence.core.plan import plan_step
 from remanence.core.step import Outcome, advance, apply_open_calls, apply_reply
 from remanence.core.types import RunOptions, State, StopReason, ToolRule, run_status_of
+from remanence.db.rows import part_from_row, part_to_row
 
 if TYPE_CHECKING:
     from remanence.core.calls import Finding
@@ -245,6 +246,51 @@ def test_open_calls_run_what_was_approved_and_tell_what_was_denied() -> None:
     assert isinstance(second, ToolReturn)
     assert "not Bob" in second.text
     assert outcome.stop_reason is None
+
+
+def test_call_that_a_rule_forbade_is_refused_too_when_its_reply_is_answered_later() -> None:
+    state = a_state(
+        tools=(a_tool("memory_insert", requires_approval=True), a_tool("memory_replace")),
+        agent_tool_rules=(ToolRule(type="run_first", tool_name="memory_insert"),),
+    )
+    asked = outcome_of(
+        state,
+        calling(
+            ("memory_insert", '{"label":"human","new_string":"Ada"}'),
+            ("memory_replace", '{"label":"human","old_string":"Unknown","new_string":"Eve"}'),
+        ),
+    )
+    request = asked.messages[0]
+    stored = replace(
+        request,
+        seq=2,
+        parts=tuple(part_from_row(part_to_row(part)) for part in request.parts),
+    )
+    response = replace(
+        said("", 3, "approval"), parts=(Approval(tool_call_id="call-1", approve=True),)
+    )
+    state = replace(state, window=(said("hi", 1), stored, response))
+    opened = open_calls(state.window)
+    assert opened is not None
+
+    outcome = apply_open_calls(
+        plan_step(state, clock=CLOCK, new_id=Ids()),
+        opened,
+        read_calls(opened.reply, state, CLOCK),
+        {},
+        ids=IDS,
+        clock=CLOCK,
+        new_id=Ids(),
+    )
+
+    run, forbidden = outcome.messages[0].parts
+    assert isinstance(run, ToolReturn)
+    assert isinstance(forbidden, ToolReturn)
+    assert run.status == "success"
+    assert forbidden.status == "error"
+    assert "Cannot call memory_replace" in forbidden.text
+    assert outcome.blocks[0].value == "Unknown.\nAda"
+    assert outcome.called_tools == ("memory_insert",)
 
 
 def test_calls_that_the_conversation_went_on_without_are_not_open() -> None:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from remanence.core.custom_tools import ToolRun
 from remanence.core.exchange import Approval, Reply, ToolCall, ToolReturn
-from remanence.core.rules import needs_approval
+from remanence.core.rules import constraint_error, needs_approval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remanence.core.calls import Call
+    from remanence.core.exchange import Part
     from remanence.core.rules import Allowed
     from remanence.core.types import Message, State
 
@@ -128,17 +129,20 @@ def next_open(calls: Sequence[Call], opened: OpenCalls) -> tuple[Call, ...]:
     return tuple(batch)
 
 
-def as_request(reply: Reply, waiting: frozenset[str]) -> Reply:
-    """The reply as it is stored while some of its calls wait: they say so."""
-    return replace(
-        reply,
-        parts=tuple(
-            replace(part, waits=True)
-            if isinstance(part, ToolCall) and part.tool_call_id in waiting
-            else part
-            for part in reply.parts
-        ),
-    )
+def as_request(reply: Reply, waiting: frozenset[str], allowed: Allowed) -> Reply:
+    """The reply as it is stored while some of its calls wait: they say so.
+
+    So do the calls that the rules forbid now: when the answer comes, they are not asked again.
+    """
+
+    def stored(part: Part) -> Part:
+        if not isinstance(part, ToolCall):
+            return part
+        if part.name not in allowed.names:
+            return replace(part, refusal=constraint_error(part.name, allowed))
+        return replace(part, waits=part.tool_call_id in waiting)
+
+    return replace(reply, parts=tuple(stored(part) for part in reply.parts))
 
 
 def waiting_in(message: Message) -> tuple[ToolCall, ...]:

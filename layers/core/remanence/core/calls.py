@@ -184,6 +184,8 @@ def _with_run(call: Call, state: State) -> Call:
 
 
 def _read(call: ToolCall, tool: Tool | None, given: JsonObject, clock: Clock) -> Call:
+    if call.refusal is not None:
+        return Call(call=call, tool=tool, problem=call.refusal)
     if tool is None:
         return Call(call=call, tool=None)  # the rules say what may be called instead
     arguments = read_arguments(call, _schema_for(tool.parameters, given))
@@ -281,7 +283,7 @@ Status: TypeAlias = Literal["success", "error"]
 
 def _problem_of(call: Call, allowed: Allowed) -> str | None:
     if call.tool is None and call.problem is not None:
-        return call.problem  # a person refused it, whoever has the tool
+        return call.problem  # a person or a rule refused it, whoever has the tool
     if call.tool is None or call.call.name not in allowed.names:
         return constraint_error(call.call.name, allowed)
     return call.problem

@@ -49,12 +49,15 @@ class ToolCall:
 
     `waits`: the call is part of a stored approval request and has to be answered before any call
     of its reply runs (core.approvals).
+    `refusal`: the call stands beside one that waits, and a tool rule forbade it when it was made:
+    what the model will read instead of a return.
     """
 
     tool_call_id: str
     name: str
     arguments: str
     waits: bool = False
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

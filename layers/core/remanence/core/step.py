@@ -113,7 +113,7 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
     state, allowed = plan.state, plan.context.allowed
     intent = with_rule_arguments(reply, calls, allowed)
     if waiting := waiting_calls(state, calls, allowed):
-        request = as_request(intent, waiting)
+        request = as_request(intent, waiting, allowed)
         return _outcome(plan, request, (), StopReason.REQUIRES_APPROVAL, ids=ids, clock=clock)
     if put_off(calls, allowed):
         # What cannot run is told now, by the rules as they are now; the next step runs the rest.
