@@ -14,6 +14,7 @@ from remanence.core.events import Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.plan import Plan, plan_step
 from remanence.core.tokens import anchor_from_overflow
+from remanence.engine.pauses import with_pauses
 from remanence.engine.points import Point
 from remanence.errors import ProviderEmptyReply, ProviderTooLong, StoreUnavailable
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 # How often a step asks again with a smaller window after a provider said "too long".
 OVERFLOW_TRIES = 3
 SHRINK = 0.7
+# How long the model is waited for at least between two looks, in seconds.
+SHORTEST_PAUSE_S = 0.05
 
 
 class StopAsked(Exception):
@@ -104,16 +107,18 @@ def _call(
     # What is told beside the reply is stored before it.
     seq = plan.state.conversation.next_seq + bool(plan.context.notes)
     waits = _Waits(waiting_tools(plan.state, plan.context.allowed))
-    look_at = deps.monotonic() + deps.cancel_look_s
+    looks = _Looks(deps)
     deps.reach(Point.BEFORE_MODEL)
-    # Always streamed from the provider: fragments are what lets a run be stopped in its middle.
-    for item in deps.models.call(plan.context.request, stream=True, deadline=terms.deadline):
-        if ttft_ns is None:
+    # Always streamed from the provider, and never waited for longer than until the next look: a
+    # run can be stopped in the middle of a reply, and before it.
+    items = deps.models.call(plan.context.request, stream=True, deadline=terms.deadline)
+    for item in with_pauses(items, looks.pause_s):
+        if item is not None and ttft_ns is None:
             ttft_ns = deps.monotonic_ns() - began
             deps.reach(Point.IN_REPLY)
         if isinstance(item, Reply):
             reply = clean_reply(item)
-        elif terms.stream:
+        elif item is not None and terms.stream:
             yield Streamed(
                 step_id=ids.step_id,
                 message_id=ids.message_id,
@@ -122,14 +127,32 @@ def _call(
                 delta=cleaner.clean(item),
                 waits=waits.of(item),
             )
-        if deps.monotonic() >= look_at:
-            look_at = deps.monotonic() + deps.cancel_look_s
-            if _is_cancelled(deps, plan.state):
-                raise StopAsked
+        if looks.is_due() and _is_cancelled(deps, plan.state):
+            raise StopAsked
     deps.reach(Point.AFTER_REPLY)
     if reply is None or not reply.parts:
         raise ProviderEmptyReply("the model answered with neither text nor a tool call")
     return Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)
+
+
+class _Looks:
+    """When a step looks whether its run was cancelled."""
+
+    def __init__(self, deps: EngineDeps) -> None:
+        self._deps = deps
+        self._next_at = deps.monotonic() + deps.cancel_look_s
+
+    def pause_s(self) -> float:
+        """Until the next one, in seconds."""
+        return max(self._next_at - self._deps.monotonic(), SHORTEST_PAUSE_S)
+
+    def is_due(self) -> bool:
+        """Whether it is time for one; then the next is due in `cancel_look_s`."""
+        now = self._deps.monotonic()
+        if now < self._next_at:
+            return False
+        self._next_at = now + self._deps.cancel_look_s
+        return True
 
 
 def _is_cancelled(deps: EngineDeps, state: State) -> bool:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from remanence.engine.ports import Caller, Dispatcher, Models, Recall, Store, Zones
 
 
-# How often a step that streams looks whether its run was cancelled, in seconds: a model call that
-# is shorter costs no round trip for it.
+# How often a step that waits for its model looks whether its run was cancelled, in seconds: a
+# model call that is shorter costs no round trip for it.
 CANCEL_LOOK_S = 2.0
 
 
@@ -37,7 +37,7 @@ class EngineDeps:
         busy_wait_s: how long a caller waits for a busy conversation.
         custom_tools: runs custom tools; None: this server runs none.
         caller: tells callers that their runs are over; None: this process tells nobody.
-        cancel_look_s: how often a step that streams looks whether its run was cancelled.
+        cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
         reach: called at each named point of the main path; fault tests die there.
     """
 
