@@ -48,13 +48,28 @@ PAID_TWICE = {
 }
 
 
+# Where the world outside hears of the same thing twice, by the same key: its worker died, or slept,
+# between the effect and the commit that says so.
+TOLD_TWICE = {
+    "kill": {Point.AFTER_TOOL, Point.BEFORE_COMMIT, Point.AFTER_CALLBACK},
+    "stop": {
+        *(Point.BEFORE_TOOL, Point.AFTER_TOOL, Point.BEFORE_COMMIT),
+        *(Point.BEFORE_CALLBACK, Point.AFTER_CALLBACK),
+    },
+    "cut": set[Point](),
+}
+
+
 @pytest.mark.parametrize("how", ["kill", "stop", "cut"])
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.name)
 def test_play_ends_the_same_wherever_a_worker_is_struck(bench: Bench, play: Play, how: str) -> None:
     peaceful = bench.play(play)
     reached, asked = bench.reached, bench.asked
+    effects, calls = bench.told("effect"), bench.told("called")
     assert peaceful.problems == []
     assert " ".join(point for _, point in reached) == play.points
+    assert bool(effects) == (Point.AFTER_TOOL in play.points.split())
+    assert bool(calls) == (Point.AFTER_CALLBACK in play.points.split())
 
     # Death at every place; the others, which cost more, where a point is passed last.
     for place, point in reached if how == "kill" else last_places(reached):
@@ -64,3 +79,7 @@ def test_play_ends_the_same_wherever_a_worker_is_struck(bench: Bench, play: Play
         assert struck == peaceful, f"{how} at {point}, {place}"
         paid_again = bench.asked - asked
         assert paid_again <= (point in PAID_TWICE[how]), f"{how} at {point}, {place}"
+        for once, told in ((effects, bench.told("effect")), (calls, bench.told("called"))):
+            assert told.keys() == once.keys(), f"{how} at {point}, {place}"
+            again = told.total() - once.total()
+            assert again <= (point in TOLD_TWICE[how]), f"{how} at {point}, {place}"

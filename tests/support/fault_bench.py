@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from support.fault_jobs import Worker
 from support.nursery import Job
 from support.world import a_block, an_agent, attach_block, new_id
 
+from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.engine.compact import HANGING_AFTER_MS
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Bench:
         self.admin_uri = admin_uri
         self.worker_uri = worker_uri
         self.admin = psycopg.connect(admin_uri, autocommit=True, row_factory=dict_row)
+        self.admin.execute(_CUSTOM_TOOL, [new_id("tool"), DEFAULT_ORG_ID])
         self._templates: dict[str, str] = {}
         self.workers = [Worker(worker_uri, skew_s=skew_s) for skew_s in (30.0, -30.0)]
         self.postman = Postman()
@@ -245,6 +247,10 @@ class Bench:
                 "update remanence.runs set created_at = created_at - interval '1 min'"
                 " where status in ('created', 'running')"
             )
+            self.admin.execute(
+                "update remanence.runs set callback_due_at = clock_timestamp() - interval '1 s'"
+                " where callback_due_at is not null"
+            )
 
     @property
     def reached(self) -> list[tuple[Place, str]]:
@@ -259,6 +265,10 @@ class Bench:
     def asked(self) -> int:
         """How often a model was called."""
         return sum(len(job.said("asked")) for job in self.jobs)
+
+    def told(self, what: str) -> Counter[str]:
+        """What workers said to the outside: an `effect` of a custom tool, a caller `called`."""
+        return Counter(said for job in self.jobs for said in job.said(what))
 
     def _waiting_calls(self, cast: Cast, who: int) -> list[str]:
         row = self.admin.execute(
@@ -306,6 +316,12 @@ def _plain(parts: list[dict[str, Any]]) -> str:
     return _TIMES.sub("<time>", _IDS.sub("<id>", text))
 
 
+_CUSTOM_TOOL = """
+insert into remanence.tools (id, org_id, name, description, tool_type, parameters, source_code)
+values (%s, %s, 'send_mail', 'Sends.', 'custom',
+    '{"type": "object", "properties": {"to": {"type": "string"}}}', 'source')
+on conflict (org_id, name) do nothing
+"""
 _COPY_AGENT = """
 with copied as (
     insert into remanence.agents (
@@ -385,6 +401,9 @@ _NEVER = {
             select from remanence.block_versions as newest
             where newest.block_id = block.id and newest.version = block.version
                 and newest.value = block.value)""",
+    "a caller was not told": """
+        select id, callback_tries from remanence.runs
+        where agent_id = any(%(agents)s) and callback_due_at is not null""",
     "steps of a run are not numbered": """
         select run_id from remanence.steps where agent_id = any(%(agents)s)
         group by run_id having count(*) <> max(step_no)""",

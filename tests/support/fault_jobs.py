@@ -6,6 +6,7 @@ A job is a JSON object: `do` says what, `die_at` at which of the points it passe
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,12 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from support.world import World, a_message, new_id
 
+from remanence.core.callbacks import Callback, CallbackAnswer
 from remanence.core.claims import RunOrder
+from remanence.core.custom_tools import ToolRan
 from remanence.core.events import RunEnded, RunHandedOver, RunStarted, StepStored, Streamed
 from remanence.core.exchange import Approval, ToolReturn
 from remanence.core.ids import DEFAULT_ORG_ID, ToolId
 from remanence.core.types import Message, RunOptions, Tool
+from remanence.db.catalog_tools import Tools
+from remanence.db.queries import Queries
 from remanence.engine.compact import sweep
+from remanence.engine.custom import CustomTools
 from remanence.errors import AppError
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm
@@ -28,8 +34,10 @@ from remanence.llm.scripted import ScriptedLlm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from remanence.core.callbacks import DueCallback
+    from remanence.core.custom_tools import ToolRun
     from remanence.core.events import Event
-    from remanence.core.exchange import Delta, Reply, Request
+    from remanence.core.exchange import Delta, JsonObject, Reply, Request
     from remanence.engine.points import Point
 
 FAR = 1e9
@@ -65,6 +73,28 @@ class TellingBells:
         self._tell(bell=conversation_id)
 
 
+class TellingSandbox:
+    """Runs no tool: it tells which one had its effect, by the key that makes it harmless."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+
+    def run(self, run: ToolRun, *, timeout_s: float) -> ToolRan:
+        self._tell(effect=f"{run.tool_call_id} {json.dumps(run.arguments)}")
+        return ToolRan(text="sent", status="success")
+
+
+class TellingCaller:
+    """A caller that hears of the end of its run, and agrees."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+
+    def call(self, due: DueCallback, body: JsonObject, *, timeout_s: float) -> CallbackAnswer:
+        self._tell(called=f"{due.callback.url} {body['status']}")
+        return CallbackAnswer(status_code=200)
+
+
 class Worker:
     """One worker's engine, with death at one of the points it passes.
 
@@ -83,8 +113,12 @@ class Worker:
             dispatcher=TellingBells(self.pass_on),
             reach=self.reach,
             now=lambda: datetime.now(UTC) + timedelta(seconds=skew_s),
-            **deps,
+            **{"caller": TellingCaller(self.pass_on), **deps},
         )
+        tools = CustomTools(
+            sources=Tools(Queries(self.world.connections)), sandbox=TellingSandbox(self.pass_on)
+        )
+        object.__setattr__(self.world.deps, "custom_tools", tools)
 
     def pass_on(self, **said: Any) -> None:
         """To whoever listens to the job of this moment."""
@@ -192,6 +226,7 @@ def an_order_of(spec: dict[str, Any]) -> RunOrder:
         conversation_id=spec.get("conversation_id"),
         messages=(message,),
         options=RunOptions(client_tools=PHONE if spec.get("phone") else ()),
+        callback=Callback(url=spec["callback"]) if "callback" in spec else None,
         idempotency_key=spec.get("key"),
         request_hash=spec.get("key"),
     )

@@ -12,6 +12,8 @@ CLAIM = "before_claim after_claim"
 STEP = "before_model in_reply after_reply before_commit after_commit"
 # Calls that were approved, or that the caller has run: no model is asked.
 OPEN_CALLS = "before_commit after_commit"
+# One call with an effect outside of the database, of a reply that is committed.
+TOOL = "before_tool after_tool before_commit after_commit"
 BELL = "before_bell after_bell"
 IDLE = "before_claim"
 ADVANCE = f"{CLAIM} {STEP}"
@@ -132,6 +134,30 @@ PLAYS = (
             {"do": "enqueue", "returns": ["in Rome"], "phone": True},
         ),
         f"{CLAIM} {STEP} {BELL} {ADVANCE}",
+    ),
+    Play(
+        "custom tools",
+        (
+            {
+                "do": "start",
+                "text": 'go [[script: call send_mail {"to":"ann"}]]'
+                ' [[and: call memory_insert {"label":"human","new_string":"wrote to ann"}]]'
+                ' [[and: call send_mail {"to":"ben"}]] [[then: say sent]]',
+            },
+        ),
+        f"{CLAIM} {STEP} {TOOL} {TOOL} {STEP}",
+        tools=("memory_insert", "send_mail"),
+    ),
+    Play(
+        "callback",
+        (
+            {
+                "do": "enqueue",
+                "text": "tell me when you are done [[script: say done]]",
+                "callback": "https://caller.example/done",
+            },
+        ),
+        f"{BELL} {ADVANCE} before_callback after_callback",
     ),
     Play(
         "full window",

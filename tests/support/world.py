@@ -176,20 +176,20 @@ def attach_block(
 
 
 def a_tool(conn: psycopg.Connection, name: str) -> str:
-    """The id of a built-in tool, seeded if it is not there."""
-    tool = BUILTIN_TOOLS[name]
-    conn.execute(
-        "insert into remanence.tools (id, org_id, name, description, tool_type, parameters)"
-        " values (%s, %s, %s, %s, %s, %s) on conflict (org_id, name) do nothing",
-        [
-            new_id("tool"),
-            DEFAULT_ORG_ID,
-            name,
-            tool.spec.description,
-            tool.tool_type,
-            json.dumps(tool.spec.parameters),
-        ],
-    )
+    """The id of a tool; a built-in one is seeded if it is not there."""
+    if tool := BUILTIN_TOOLS.get(name):
+        conn.execute(
+            "insert into remanence.tools (id, org_id, name, description, tool_type, parameters)"
+            " values (%s, %s, %s, %s, %s, %s) on conflict (org_id, name) do nothing",
+            [
+                new_id("tool"),
+                DEFAULT_ORG_ID,
+                name,
+                tool.spec.description,
+                tool.tool_type,
+                json.dumps(tool.spec.parameters),
+            ],
+        )
     found = conn.execute(
         "select id from remanence.tools where org_id = %s and name = %s", [DEFAULT_ORG_ID, name]
     ).fetchone()

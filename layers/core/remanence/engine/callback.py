@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from remanence.core.callbacks import callback_body, pause_after
+from remanence.engine.points import Point
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def call_back(deps: EngineDeps, org_id: OrgId, run_id: str, *, deadline: float) 
         due = deps.store.claim_callback(org_id, run_id, hold_s=HOLD_S)
         if due is None:
             return False
+        deps.reach(Point.BEFORE_CALLBACK)
         answer = deps.caller.call(due, callback_body(due), timeout_s=limit_s)
+        deps.reach(Point.AFTER_CALLBACK)
         pause_s = pause_after(due, answer)
         deps.store.record_callback(org_id, run_id, answer, pause_s=pause_s)
     except AppError as error:

@@ -11,14 +11,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remanence.core.approvals import next_open, open_calls, put_off, with_client_tools
+from remanence.core.approvals import (
+    next_open,
+    open_calls,
+    put_off,
+    waiting_calls,
+    with_client_tools,
+)
 from remanence.core.calls import Clock, lookups_of, read_calls
+from remanence.core.custom_tools import ToolRun
 from remanence.core.events import StepStarted
 from remanence.core.plan import plan_step
 from remanence.core.step import Outcome, StepIds, apply_open_calls, apply_reply
 from remanence.engine.ask import StopAsked, Terms, ask
 from remanence.engine.endings import cancelled, failed_by, internal, poisoned
 from remanence.engine.lookups import find_all
+from remanence.engine.points import Point
 from remanence.engine.settle import Progress, Taken, commit, settle
 from remanence.errors import AppError, LeaseLost, StoreError
 
@@ -110,8 +118,9 @@ def _take(
     clock = replace(clock, now=deps.now())
     allowed = answer.plan.context.allowed
     calls = read_calls(answer.reply, answer.plan.state, clock, prefilled=allowed.prefilled)
-    # With an outside effect among them, the reply is committed first and no call runs yet.
-    lookups = () if put_off(calls, allowed) else lookups_of(calls, allowed)
+    # With an outside effect among them, or one that waits for a person, no call runs yet.
+    later = put_off(calls, allowed) or waiting_calls(answer.plan.state, calls, allowed)
+    lookups = () if later else lookups_of(calls, allowed)
     found = find_all(lookups, state, deps, deadline=terms.deadline)
 
     def apply(plan: Plan) -> Outcome:
@@ -144,7 +153,12 @@ def _run_open_calls(
         for call in calls
         if call.lookup is not None and call.call.tool_call_id not in opened.denied
     ]
+    reaches_out = any(isinstance(lookup, ToolRun) for lookup in wanted)
+    if reaches_out:
+        deps.reach(Point.BEFORE_TOOL)
     found = find_all(wanted, state, deps, deadline=terms.deadline)
+    if reaches_out:
+        deps.reach(Point.AFTER_TOOL)
     clock = replace(clock, now=deps.now())
     apply = partial(
         apply_open_calls,
