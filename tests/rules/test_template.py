@@ -190,6 +190,8 @@ def test_every_route_is_reached_through_api_gateway() -> None:
         ("POST", "/v1/agents/{agent_id}/messages"),
         ("POST", "/v1/agents/{agent_id}/messages/stream"),
         ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/responses"),
+        ("GET", "/v1/responses/{response_id}"),
         ("POST", "/v1/conversations/{conversation_id}/messages"),
         ("POST", "/v1/conversations/{conversation_id}/stream"),
         ("POST", "/v1/runs/{run_id}/stream"),

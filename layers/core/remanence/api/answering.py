@@ -20,7 +20,7 @@ from remanence.core.events import Event, RunEnded, RunError, RunHandedOver
 from remanence.db.conversations import ConversationRef
 from remanence.errors import AppError
 
-_NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 def ordered(
@@ -100,7 +100,7 @@ def streamed(events: Generator[Event], body: RunRequest, call: Call) -> Response
 def as_stream(events: Generator[Event], options: StreamOptions) -> Response:
     """Any events as server-sent events."""
     return StreamingResponse(
-        to_sse(events, options), media_type="text/event-stream", headers=_NO_BUFFERING
+        to_sse(events, options), media_type="text/event-stream", headers=NO_BUFFERING
     )
 
 
@@ -121,7 +121,7 @@ def whole(
             return JSONResponse(answer.to_wire(ended))
 
 
-def failed_run(error: RunError) -> Response:
+def failed_run(error: RunError) -> JSONResponse:
     """The answer for a run that failed: what its error would have been before it began.
 
     Its input is stored, so the same request must not be sent again by itself.

@@ -12,6 +12,7 @@ from remanence.api.deps import Deps
 from remanence.api.errors import install_error_handlers
 from remanence.api.gate import Gate
 from remanence.api.routes import ROUTERS
+from remanence.api.wire.problems import PROBLEMS
 
 _DESCRIPTION = (
     "Agents that remember. The protocol is the one the official Letta SDKs speak; "
@@ -28,6 +29,7 @@ def create_app(deps: Deps) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         redoc_url=None,
+        responses=PROBLEMS,
     )
     app.state.deps = deps
     for router in ROUTERS:

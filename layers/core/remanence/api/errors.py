@@ -37,7 +37,7 @@ logger = logging.getLogger("remanence.api")
 _MAX_PROBLEMS = 5
 # What clients made for OpenAI ask: they read {"error": {"message", "type", "param", "code"}}.
 _OPENAI_PATHS = ("/v1/chat/completions", "/v1/responses")
-_KEPT_HEADERS = ("x-should-retry", "retry-after", "www-authenticate")
+_KEPT_HEADERS = ("x-should-retry", "retry-after", "www-authenticate", "allow")
 _RETRIED_BY_SDK = frozenset({408, 409, 429})
 
 
@@ -92,7 +92,7 @@ async def _on_app(request: Request, exc: Exception) -> Response:
         reason = re.sub(r'"[^"]*"', '"..."', exc.message)
         logger.error("%s %s: %s: %s", request.method, _route_of(request), exc.code, reason)
         if not exc.retryable:
-            return _unknown_error()
+            return _spoken_as_asked(request, _unknown_error(), exc.code)
     elif not isinstance(exc, ProviderRateLimited) and exc.http_status >= 500:
         logger.warning("%s %s: %s", request.method, _route_of(request), exc.code)
     return _spoken_as_asked(request, answer_to(exc), exc.code)
@@ -100,11 +100,16 @@ async def _on_app(request: Request, exc: Exception) -> Response:
 
 def _spoken_as_asked(request: Request, answer: JSONResponse, code: str) -> JSONResponse:
     """The answer; to a client made for OpenAI, in the shape that it reads."""
-    body: dict[str, Any] = json.loads(bytes(answer.body))
-    if not request.url.path.startswith(_OPENAI_PATHS) or "error" in body:
+    if not request.url.path.startswith(_OPENAI_PATHS):
         return answer
+    return openai_shaped(answer, code)
+
+
+def openai_shaped(answer: JSONResponse, code: str) -> JSONResponse:
+    """The same answer in the shape that clients made for OpenAI read."""
+    body: dict[str, Any] = json.loads(bytes(answer.body))
     headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-    detail = body["detail"]
+    detail = body["error"] if "error" in body else body["detail"]
     message = detail if isinstance(detail, str) else detail["message"]
     error = {"message": message, "type": code, "param": None, "code": code}
     return JSONResponse({"error": error}, status_code=answer.status_code, headers=headers)
@@ -120,7 +125,7 @@ async def _on_unknown(request: Request, exc: Exception) -> Response:
         type(exc).__name__,
         " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames)),
     )
-    return _unknown_error()
+    return _spoken_as_asked(request, _unknown_error(), "unknown_error")
 
 
 def _unknown_error() -> JSONResponse:
@@ -140,7 +145,8 @@ async def _on_http(request: Request, exc: Exception) -> Response:
     detail = exc.detail
     if exc.status_code in {404, 405}:
         detail = f"{request.method} {request.url.path} is not served here: {detail}"
-    return JSONResponse({"detail": detail}, status_code=exc.status_code, headers=exc.headers)
+    answer = JSONResponse({"detail": detail}, status_code=exc.status_code, headers=exc.headers)
+    return _spoken_as_asked(request, answer, "not_found" if exc.status_code == 404 else "refused")
 
 
 async def _on_validation(request: Request, exc: Exception) -> Response:

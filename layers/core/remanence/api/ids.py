@@ -1,5 +1,7 @@
 """Ids in paths: their shape is checked here, whether they exist is the catalog's to say."""
 
+import re
+import uuid
 from collections.abc import Callable
 from typing import Annotated
 
@@ -42,11 +44,27 @@ def of_kind(kind: Kind) -> AfterValidator:
     return AfterValidator(_validator(kind))
 
 
+def run_id_of(response_id: str) -> str:
+    """The run that a response of the OpenAI routes is: `resp_` and the digits of its uuid.
+
+    Raises:
+        InvalidRequest: it has not that shape.
+    """
+    match = re.fullmatch("resp_([0-9a-f]{32})", response_id)
+    if match is None:
+        raise InvalidRequest(
+            "response_id: must look like 'resp_123e4567e89b42d3a456426614174000'",
+            field="response_id",
+        )
+    return f"run-{uuid.UUID(match[1])}"
+
+
 AgentIdPath = Annotated[str, of_kind("agent"), Path(description="The agent's id.")]
 ArchiveIdPath = Annotated[str, of_kind("archive"), Path(description="The archive's id.")]
 BlockIdPath = Annotated[str, of_kind("block"), Path(description="The block's id.")]
 PassageIdPath = Annotated[str, of_kind("passage"), Path(description="The passage's id.")]
 MessageIdPath = Annotated[str, of_kind("message"), Path(description="The message's id.")]
+ResponseIdPath = Annotated[str, Path(description="The response's id.")]
 RunIdPath = Annotated[str, of_kind("run"), Path(description="The run's id.")]
 StepIdPath = Annotated[str, of_kind("step"), Path(description="The step's id.")]
 ToolIdPath = Annotated[str, of_kind("tool"), Path(description="The tool's id.")]

@@ -311,6 +311,7 @@ class RunOptions:
     """What the caller asked of one run; stored with it, so that any worker can go on.
 
     `client_tools` are run by the caller. `override_*` replace the agent's own for this run.
+    `metadata` is the caller's: kept, and read back.
     """
 
     max_steps: int = 50
@@ -319,6 +320,7 @@ class RunOptions:
     override_system: str | None = None
     use_assistant_message: bool = True
     include_return_message_types: tuple[str, ...] | None = None
+    metadata: JsonObject = field(default_factory=no_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from remanence.api.routes import (
     messages,
     models,
     passages,
+    responses,
     runs,
     steps,
     tags,
@@ -51,5 +52,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     tags.router,
     models.router,
     chat_completions.router,
+    responses.router,
     unserved.router,  # always the last
 )

@@ -176,12 +176,17 @@ def _parts(message: ChatMessage) -> Iterator[Text | Image]:
     pieces = [ContentPart(type="text", text=content)] if isinstance(content, str) else content
     for piece in pieces:
         if piece.image_url is not None:
-            yield _image(piece.image_url)
+            yield image_part(piece.image_url)
         elif piece.text and piece.text.strip():
             yield Text(text=piece.text)
 
 
-def _image(image: ImageUrl) -> Image:
+def image_part(image: ImageUrl) -> Image:
+    """An image by its address, or out of a data URL.
+
+    Raises:
+        InvalidRequest: a data URL without a type or base64.
+    """
     if not image.url.startswith(_DATA_URL):
         return Image(url=image.url, detail=image.detail)
     head, _, data = image.url.removeprefix(_DATA_URL).partition(",")
