@@ -19,7 +19,7 @@ def test_python_of_the_readme_runs_as_printed(
 ) -> None:
     snippets = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     program = "\n".join(snippets)
-    assert program.count(ADDRESS) == 1
+    assert program.count(ADDRESS) == 2
     names: dict[str, Any] = {}
 
     exec(program.replace(ADDRESS, server.base_url), names)  # noqa: S102  our own text

@@ -8,6 +8,7 @@ from remanence.api.conversation_refs import ConversationIdPath, conversation_ref
 from remanence.api.deps import ThisCall
 from remanence.api.ids import check_id
 from remanence.api.resuming import ResumeRequest, resumed
+from remanence.api.wire.problems import STREAMED
 from remanence.errors import Conflict, NotFound
 
 router = APIRouter(tags=["conversations"])
@@ -21,7 +22,7 @@ class ResumeConversationRequest(ResumeRequest):
     otid: str | None = Field(default=None, description="The run that a message of it began.")
 
 
-@router.post("/v1/conversations/{conversation_id}/stream", response_model=None)
+@router.post("/v1/conversations/{conversation_id}/stream", response_model=None, responses=STREAMED)
 def stream_conversation(
     conversation_id: ConversationIdPath,
     call: ThisCall,

@@ -19,6 +19,7 @@ from remanence.api.wire.callbacks import check_reachable
 from remanence.api.wire.inputs import AsyncRequest, MessageType, RunRequest, speech_of
 from remanence.api.wire.message_types import MESSAGE_LIST, RUN_ANSWER
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
+from remanence.api.wire.problems import STREAMED
 from remanence.api.wire.runs import RunState, cancelled_to_wire, queued_record, run_to_wire
 from remanence.core.callbacks import Callback
 from remanence.db.conversations import ConversationRef
@@ -48,7 +49,7 @@ def send_message(
     return whole(events, body, idempotency_key=order.idempotency_key)
 
 
-@router.post("/v1/agents/{agent_id}/messages/stream", response_model=None)
+@router.post("/v1/agents/{agent_id}/messages/stream", response_model=None, responses=STREAMED)
 def stream_message(
     agent_id: AgentIdPath,
     body: RunRequest,

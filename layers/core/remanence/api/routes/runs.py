@@ -13,6 +13,7 @@ from remanence.api.pages import page_of
 from remanence.api.resuming import ResumeRequest, resumed
 from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
+from remanence.api.wire.problems import STREAMED
 from remanence.api.wire.runs import (
     RunState,
     StepState,
@@ -100,7 +101,7 @@ def read_run_usage(run_id: RunIdPath, call: ThisCall) -> UsageState:
     return usage_to_wire(call.deps.history.run_usage(call.org_id, run_id))
 
 
-@router.post("/v1/runs/{run_id}/stream", response_model=None)
+@router.post("/v1/runs/{run_id}/stream", response_model=None, responses=STREAMED)
 def stream_run(run_id: RunIdPath, call: ThisCall, body: ResumeRequest | None = None) -> Response:
     """Follow a run from any place to its end, as server-sent events, whoever is working on it."""
     return resumed(run_id, body or ResumeRequest(), call)

@@ -87,8 +87,13 @@ def block_to_wire(block: Block) -> BlockState:
         hidden=block.hidden,
     )
     return shown.model_copy(
-        update={name: value for name, value in block.extras.items() if name in _EXTRAS}
+        update={n: v for n, v in block.extras.items() if n in _EXTRAS and not _is_unset(n, v)}
     )
+
+
+def _is_unset(name: str, value: object) -> bool:
+    """Whether this is the null that some clients send for what is never null."""
+    return name == "is_template" and value is None
 
 
 class BlockExtras(BaseModel):
@@ -105,7 +110,8 @@ class BlockExtras(BaseModel):
 
     def extras(self) -> JsonObject:
         """Those that were given."""
-        return {name: getattr(self, name) for name in _EXTRAS if name in self.model_fields_set}
+        given = {name: getattr(self, name) for name in _EXTRAS if name in self.model_fields_set}
+        return {name: value for name, value in given.items() if not _is_unset(name, value)}
 
 
 class CreateBlock(BlockExtras):

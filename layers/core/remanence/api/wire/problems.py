@@ -87,3 +87,7 @@ OPENAI_PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, meaning in _MEANINGS.items()
 }
 EVENT_STREAM: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+# For `responses=` of a route that answers with server-sent events.
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"content": EVENT_STREAM, "description": "Server-sent events, [DONE] as the last."}
+}
