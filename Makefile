@@ -5,7 +5,7 @@ BIN := .venv/bin
 MIGRATIONS := layers/core/remanence/db/migrations
 SOURCES := layers/core functions tests
 
-.PHONY: run test check fix dev lock schema openapi golden build sizes perf live venv help
+.PHONY: run test check fix dev lock schema openapi golden build sizes perf fuzz live venv help
 
 run:  ## Everything on this machine: install, start the database, serve on 127.0.0.1:8283
 	@infra/scripts/venv runtime && exec $(BIN)/remanence dev
@@ -48,6 +48,9 @@ sizes: dev  ## The largest file, function and import cycle
 
 perf: dev  ## The budgets, on a quiet machine
 	@$(BIN)/pytest -m perf $(ARGS)
+
+fuzz: dev  ## Ten thousand requests made from the OpenAPI document, two minutes
+	@$(BIN)/pytest -q -s -m fuzz tests/fuzz $(ARGS)
 
 live: dev  ## One smoke test per model provider that has a key
 	@$(BIN)/pytest -m live $(ARGS)

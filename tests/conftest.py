@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+OPT_IN = ("live", "perf", "fuzz")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite", action="store_true", help="write the generated files that tests compare with"
@@ -27,12 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a key (live) or a quiet machine (perf), unless `-m` asks for it."""
+    """Leave out what needs a key, a quiet machine or time, unless `-m` asks for it."""
     if config.option.markexpr:
         return
-    opt_in = {
-        item for item in items if any(item.get_closest_marker(name) for name in ("live", "perf"))
-    }
+    opt_in = {item for item in items if any(item.get_closest_marker(name) for name in OPT_IN)}
     if opt_in:
         config.hook.pytest_deselected(items=list(opt_in))
         items[:] = [item for item in items if item not in opt_in]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.instants import Instant
+from remanence.api.wire.problems import EVENT_STREAM
 
 
 class _Message(BaseModel):
@@ -177,7 +178,7 @@ MESSAGE_LIST: dict[int | str, dict[str, Any]] = {200: {"model": list[AnyMessage]
 RUN_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "model": RunAnswer,
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": EVENT_STREAM,
         "description": "The whole answer, or server-sent events if a stream was asked for.",
     }
 }

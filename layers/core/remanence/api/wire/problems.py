@@ -86,7 +86,19 @@ OPENAI_PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": OpenAiProblem, "description": meaning}
     for status, meaning in _MEANINGS.items()
 }
-EVENT_STREAM: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+# The schema is of one event: a stream has many.
+EVENT_STREAM: dict[str, Any] = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "event": {"type": "string", "description": "Its kind, where there are several."},
+                "data": {"type": "string", "description": "A JSON object; [DONE] in the last."},
+            },
+        }
+    }
+}
 # For `responses=` of a route that answers with server-sent events.
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"content": EVENT_STREAM, "description": "Server-sent events, [DONE] as the last."}
