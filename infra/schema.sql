@@ -1712,13 +1712,17 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    (select distinct 'hanging', run.org_id, run.conversation_id, null
+    (select 'hanging', run.org_id, run.conversation_id, null
      from remanence.runs as run
      join remanence.conversations as conv on conv.id = run.conversation_id
      where run.status in ('created', 'running')
         and run.created_at < pg_catalog.clock_timestamp()
             - p_hanging_after_ms * interval '1 millisecond'
         and (conv.lease_until is null or conv.lease_until < pg_catalog.clock_timestamp())
+     group by run.org_id, run.conversation_id
+     order by pg_catalog.row_number() over (
+            partition by run.org_id order by pg_catalog.min(run.created_at)),
+        pg_catalog.min(run.created_at)
      limit p_limit)
     union all
     (select 'large', conv.org_id, conv.id, null
@@ -1728,13 +1732,18 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
         and conv.window_tokens > agent.context_window_limit * p_share
         and conv.lease_token is null
         and (conv.compaction_tried_at is null or conv.compaction_tried_at < conv.last_message_at)
-     order by conv.window_tokens::real / agent.context_window_limit desc
+     order by pg_catalog.row_number() over (
+            partition by conv.org_id
+            order by conv.window_tokens::real / agent.context_window_limit desc),
+        conv.window_tokens::real / agent.context_window_limit desc
      limit p_limit)
     union all
     (select 'callback', run.org_id, run.conversation_id, run.id
      from remanence.runs as run
      where run.callback_due_at <= pg_catalog.clock_timestamp()
-     order by run.callback_due_at
+     order by pg_catalog.row_number() over (
+            partition by run.org_id order by run.callback_due_at),
+        run.callback_due_at
      limit p_limit)
 $$;
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from support.world import World, an_agent, history, value
 
@@ -11,6 +12,7 @@ from remanence.errors import ProviderOverloaded
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import tzinfo
 
     from support.pg import Database
 
@@ -154,3 +156,64 @@ def test_conversation_with_nothing_to_move_is_left_alone_until_more_is_said(
     assert due() == 0
     world.say(agent_id, "more")
     assert due() == 1
+
+
+def test_conversation_that_cannot_be_compacted_is_left_alone_until_more_is_said(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    a_talk(fresh_database, worlds)
+
+    def broken(name: str) -> tzinfo:
+        raise ZeroDivisionError(name)
+
+    world = World.over(fresh_database.app_uri, zones=broken)
+    worlds.append(world)
+
+    report = sweep(world.deps, share=0.3, deadline=FOREVER)
+
+    assert (report.compacted, report.skipped) == (0, 1)
+    assert world.deps.store.list_due(limit=10, hanging_after_ms=0, share=0.3) == []
+
+
+def test_sweep_takes_turns_between_organizations(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    with psycopg.connect(fresh_database.admin_uri, autocommit=True) as conn:
+        for org_id, count in (("org-busy", 6), ("org-calm", 1)):
+            conn.execute("insert into remanence.organizations values (%s, %s)", [org_id] * 2)
+            for number in range(count):
+                conn.execute(ONE_OF_EVERYTHING, {"org": org_id, "number": number})
+    world = World.over(fresh_database.app_uri)
+    worlds.append(world)
+
+    due = world.deps.store.list_due(limit=2, hanging_after_ms=0, share=0.3)
+
+    assert sorted((item.kind, item.org_id) for item in due) == [
+        (kind, org_id)
+        for kind in ("callback", "hanging", "large")
+        for org_id in ("org-busy", "org-calm")
+    ]
+
+
+# A full conversation, a run that hangs, a caller to be told: less urgent for the calm one.
+ONE_OF_EVERYTHING = """
+with agent as (
+    insert into remanence.agents (id, org_id, name, agent_type, system, model, context_window_limit)
+    values ('agent-' || gen_random_uuid(), %(org)s, 'tested', 'letta_v1_agent', '', '', 1000)
+    returning id),
+conv as (
+    insert into remanence.conversations (
+        id, org_id, agent_id, is_default, window_tokens, last_message_at)
+    select 'conv-' || gen_random_uuid(), %(org)s, id, true,
+        case when %(org)s = 'org-busy' then 900 else 400 end, now() from agent
+    returning id, agent_id)
+insert into remanence.runs (
+    id, org_id, agent_id, conversation_id, ord, status, options, input, created_at,
+    callback_url, callback_due_at)
+select 'run-' || gen_random_uuid(), %(org)s, agent_id, id, place, status, '{}', '[]',
+    now() - case when %(org)s = 'org-busy' then interval '1 hour' else interval '1 min' end,
+    'https://caller.example', due
+from conv, (values (1, 'completed', now() - case when %(org)s = 'org-busy'
+        then interval '1 hour' else interval '1 min' end),
+    (2, 'created', null)) as wanted (place, status, due)
+"""

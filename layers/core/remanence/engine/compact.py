@@ -9,6 +9,7 @@ is running: nobody waits for it, and nothing that arrived meanwhile is lost or c
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from remanence.core.summarize import again, finished, judge_summary, summary_req
 from remanence.core.types import TokenAnchor
 from remanence.engine.callback import call_back
 from remanence.engine.points import Point
-from remanence.errors import AgentBusy, AppError
+from remanence.errors import AgentBusy, AppError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,12 +93,20 @@ def sweep(deps: EngineDeps, *, share: float, deadline: float) -> SweepReport:
             continue
         try:
             done = compact(deps, item, deadline=deadline)
-        except Exception:  # one conversation that cannot be compacted must not stop the others
+        except Exception as exc:  # one conversation that cannot be must not stop the others
             log.exception("conversation %s could not be compacted", item.conversation_id)
+            if not isinstance(exc, StoreError):  # that passes by itself
+                _put_off(deps, item)
             done = False
         compacted += done
         skipped += not done
     return SweepReport(rung=rung, compacted=compacted, skipped=skipped, told=told)
+
+
+def _put_off(deps: EngineDeps, item: Due) -> None:
+    """Leave a conversation alone until more is said in it: it would fail in every sweep."""
+    with suppress(AppError):
+        deps.store.put_off_compaction(item.org_id, item.conversation_id)
 
 
 def compact(deps: EngineDeps, item: Due, *, deadline: float) -> bool:
