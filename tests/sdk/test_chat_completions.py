@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from openai import APIStatusError, NotFoundError, OpenAI, UnprocessableEntityError
+from support.openai_agents import a_named_agent, openai_client, said_in
 from support.server import MODEL, new_id, serving
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ TOOL: Any = {
 CALL = 'call weather {"city": "Rome"}'
 
 
-def openai_client(server: Server) -> OpenAI:
-    return OpenAI(base_url=f"{server.base_url}/v1", api_key="none", max_retries=0)
-
-
 @pytest.fixture
 def openai(server: Server) -> Generator[OpenAI]:
     with openai_client(server) as client:
@@ -40,25 +36,12 @@ def openai(server: Server) -> Generator[OpenAI]:
 
 @pytest.fixture
 def agent(server: Server) -> AgentState:
-    with server.client() as client:
-        return client.agents.create(
-            name=uuid.uuid4().hex,
-            model=MODEL,
-            memory_blocks=[{"label": "human", "value": "Name: Bob"}],
-        )
+    return a_named_agent(server)
 
 
 def say(openai: OpenAI, model: str, text: str, **options: Any) -> Any:
     messages: Any = [{"role": "user", "content": text}]
     return openai.chat.completions.create(model=model, messages=messages, **options)
-
-
-def history(server: Server, conversation: str) -> list[str]:
-    with server.client() as client:
-        page = client.conversations.messages.list(
-            conversation, include_return_message_types=["user_message", "assistant_message"]
-        )
-        return [message.content for message in page.items]
 
 
 def test_completion_is_what_the_agent_says(openai: OpenAI, agent: AgentState) -> None:
@@ -118,7 +101,7 @@ def test_history_sent_again_is_not_said_again(
     ]
     openai.chat.completions.create(model=agent.id, messages=messages)
 
-    assert [text[:5] for text in history(server, agent.id)] == ["first", "One", "secon", "Two"]
+    assert [text[:5] for text in said_in(server, agent.id)] == ["first", "One", "secon", "Two"]
     with pytest.raises(UnprocessableEntityError, match="nothing new"):
         openai.chat.completions.create(model=agent.id, messages=messages[:3])
 
@@ -134,9 +117,9 @@ def test_each_user_has_a_conversation_and_all_share_the_memory(
     with server.client() as client:
         titles = {c.summary: c.id for c in client.conversations.list(agent_id=agent.id)}
     assert set(titles) == {"ann", "ben"}
-    assert history(server, titles["ben"])[1:] == ["Hi"]
-    assert history(server, titles["ann"])[-1] == "Ho"
-    assert history(server, agent.id) == []
+    assert said_in(server, titles["ben"])[1:] == ["Hi"]
+    assert said_in(server, titles["ann"])[-1] == "Ho"
+    assert said_in(server, agent.id) == []
     assert "Likes tea" in str(server.scripted.requests[-1])
     named = say(
         openai,
@@ -144,7 +127,7 @@ def test_each_user_has_a_conversation_and_all_share_the_memory(
         "d [[script: say Hm]]",
         extra_body={"conversation_id": titles["ben"]},
     )
-    assert named.choices[0].message.content == history(server, titles["ben"])[-1] == "Hm"
+    assert named.choices[0].message.content == said_in(server, titles["ben"])[-1] == "Hm"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -12,12 +12,12 @@ import pytest
 from openai import (
     APIStatusError,
     AsyncOpenAI,
-    ConflictError,
     NotFoundError,
     OpenAI,
     UnprocessableEntityError,
 )
 from openai.types.responses import Response
+from support.openai_agents import a_named_agent, openai_client, said_in
 from support.server import MODEL, new_id, serving
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ CALL = 'call weather {"city": "Rome"}'
 EDIT = 'call memory_insert {"label": "human", "new_string": "Likes tea"}'
 
 
-def openai_client(server: Server) -> OpenAI:
-    return OpenAI(base_url=f"{server.base_url}/v1", api_key="none", max_retries=0)
-
-
 @pytest.fixture
 def openai(server: Server) -> Generator[OpenAI]:
     with openai_client(server) as client:
@@ -50,20 +46,7 @@ def openai(server: Server) -> Generator[OpenAI]:
 
 @pytest.fixture
 def agent(server: Server) -> AgentState:
-    with server.client() as client:
-        return client.agents.create(
-            name=uuid.uuid4().hex,
-            model=MODEL,
-            memory_blocks=[{"label": "human", "value": "Name: Bob"}],
-        )
-
-
-def history(server: Server, conversation: str) -> list[str]:
-    with server.client() as client:
-        page = client.conversations.messages.list(
-            conversation, include_return_message_types=["user_message", "assistant_message"]
-        )
-        return [message.content for message in page.items]
+    return a_named_agent(server)
 
 
 def test_response_is_what_the_agent_says(openai: OpenAI, agent: AgentState) -> None:
@@ -121,9 +104,9 @@ def test_responses_follow_each_other_in_their_conversation(
     assert first.conversation is not None
     assert first.conversation.id == conversation.id
     assert second.previous_response_id == first.id
-    said = [text.split()[0] for text in history(server, conversation.id)]
+    said = [text.split()[0] for text in said_in(server, conversation.id)]
     assert said == ["first", "One", "second", "Two"]
-    assert history(server, agent.id) == []
+    assert said_in(server, agent.id) == []
 
 
 def test_items_that_were_said_already_are_not_said_again(
@@ -140,7 +123,7 @@ def test_items_that_were_said_already_are_not_said_again(
     )
     openai.responses.create(model=agent.id, input=items)
 
-    said = [text.split()[0] for text in history(server, agent.id)]
+    said = [text.split()[0] for text in said_in(server, agent.id)]
     assert said == ["first", "One", "second", "Two"]
 
 
@@ -196,7 +179,10 @@ def test_response_in_the_background_is_read_until_it_is_over(
     openai: OpenAI, agent: AgentState
 ) -> None:
     begun = openai.responses.create(
-        model=agent.id, input="go [[script: delay 0.3]] [[and: say done]]", background=True
+        model=agent.id,
+        input="go [[script: delay 0.3]] [[and: say done]]",
+        background=True,
+        metadata={"app": "tested"},
     )
     answer = begun
     until = time.monotonic() + 20
@@ -207,6 +193,7 @@ def test_response_in_the_background_is_read_until_it_is_over(
     assert begun.status in ("queued", "in_progress")
     assert begun.background is True
     assert (answer.status, answer.output_text) == ("completed", "done")
+    assert answer.metadata == begun.metadata == {"app": "tested"}
     followed = list(openai.responses.retrieve(begun.id, stream=True))
     assert followed[-1].type == "response.completed"
 
@@ -224,6 +211,20 @@ def test_response_is_cancelled(openai: OpenAI, agent: AgentState) -> None:
         time.sleep(0.1)
     assert openai.responses.retrieve(begun.id).status == "cancelled"
     assert openai.responses.cancel(begun.id).status == "cancelled"
+
+
+def test_response_that_fails_says_so_whole_and_streamed(openai: OpenAI, agent: AgentState) -> None:
+    text = "hello [[script: error rate_limit]]"
+    with pytest.raises(APIStatusError) as failed:
+        openai.responses.create(model=agent.id, input=text)
+    events = list(openai.responses.create(model=agent.id, input=text, stream=True))
+
+    assert failed.value.status_code == 429
+    last = events[-1]
+    assert last.type == "response.failed"
+    assert last.response.status == "failed"
+    assert last.response.error is not None
+    assert last.response.error.code == "rate_limit_exceeded"
 
 
 def test_same_key_is_the_same_response(openai: OpenAI, agent: AgentState) -> None:
@@ -268,7 +269,7 @@ def test_async_client_streams_too(server: Server, agent: AgentState) -> None:
         ),
         (
             {"input": [{"type": "function_call_output", "call_id": "call-1", "output": "x"}]},
-            (UnprocessableEntityError, ConflictError, APIStatusError),
+            UnprocessableEntityError,
             "call",
         ),
     ],
@@ -284,7 +285,7 @@ def test_what_cannot_be_honoured_is_refused_and_stores_nothing(
     assert 400 <= caught.value.status_code < 500
     assert isinstance(caught.value.body, dict)
     assert caught.value.body["message"]
-    assert history(server, agent.id) == []
+    assert said_in(server, agent.id) == []
 
 
 def test_response_that_is_not_there_is_not_found(openai: OpenAI) -> None:

@@ -1,10 +1,13 @@
-"""What clients made for OpenAI name: an agent as the model, a user as a conversation of its own.
+"""What both routes for clients made for OpenAI do: find what is named, and answer a run.
+
+An agent is named as the model, and each user has a conversation of their own.
 
 Path: routes/chat_completions.py, routes/responses.py -> here -> db/catalog.
 """
 
 import hashlib
 import uuid
+from typing import Any
 
 from fastapi.responses import JSONResponse
 
@@ -12,11 +15,12 @@ from remanence.api.answering import failed_run
 from remanence.api.deps import Call
 from remanence.api.errors import openai_shaped
 from remanence.api.ids import check_id
-from remanence.core.events import RunError
+from remanence.api.wire.stream import handed_over_message
+from remanence.core.events import RunEnded, RunError, RunHandedOver
 from remanence.core.ids import is_id
 from remanence.db.catalog_agents import AgentFilter
 from remanence.db.paging import Page
-from remanence.errors import InvalidRequest, NotFound
+from remanence.errors import InvalidRequest, NotFound, ProviderTimeout
 
 
 def agent_id_of(model: str, call: Call) -> str:
@@ -62,6 +66,16 @@ def conversation_id_of(
     return view.id
 
 
-def failed_openai_run(error: RunError) -> JSONResponse:
-    """The answer for a run that failed, in OpenAI's shape."""
-    return openai_shaped(failed_run(error), error.type)
+def answered(whole: dict[str, Any], ended: RunEnded | RunHandedOver) -> JSONResponse:
+    """The answer of a run that is over: what it said, or why it failed, in OpenAI's shape.
+
+    Raises:
+        ProviderTimeout: it goes on without its request.
+    """
+    match ended:
+        case RunHandedOver():
+            raise ProviderTimeout(handed_over_message(ended))
+        case RunEnded(error=RunError() as error):
+            return openai_shaped(failed_run(error), error.type)
+        case RunEnded():
+            return JSONResponse(whole)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from remanence.core.exchange import Approval, ToolReturn
-from remanence.core.types import RunOptions
+from remanence.core.types import RunOptions, no_json
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.callbacks import Callback
     from remanence.core.events import RunError
-    from remanence.core.exchange import Usage
+    from remanence.core.exchange import JsonObject, Usage
     from remanence.core.ids import OrgId
     from remanence.core.types import Agent, Block, MemoryCounts, Message, Run, State, Tool
 
@@ -36,6 +36,7 @@ class RunOrder:
         idempotency_key: the same key in the same conversation is the same run.
         request_hash: what the key stands for; the same key with another hash is refused.
         callback: whom to tell when the run is over.
+        metadata: the caller's: kept with the run.
     """
 
     agent_id: str | None
@@ -47,6 +48,7 @@ class RunOrder:
     idempotency_key: str | None = None
     request_hash: str | None = None
     callback: Callback | None = None
+    metadata: JsonObject = field(default_factory=no_json)
 
     @property
     def is_queued(self) -> bool:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 def system_sections(state: State) -> dict[str, str]:
     """The parts of the system prompt, in their order."""
+    options = state.run.options
+    system = options.override_system or state.agent.system
     return {
-        "system": state.run.options.override_system or state.agent.system,
+        "system": "\n\n".join(filter(None, (system, options.instructions))),
         "memory": render_blocks(state.blocks),
         "rules": render_rules(state.agent.tool_rules),
         "metadata": render_metadata(state),

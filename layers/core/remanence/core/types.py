@@ -310,8 +310,8 @@ class Conversation:
 class RunOptions:
     """What the caller asked of one run; stored with it, so that any worker can go on.
 
-    `client_tools` are run by the caller. `override_*` replace the agent's own for this run.
-    `metadata` is the caller's: kept, and read back.
+    `client_tools` are run by the caller. `override_*` replace the agent's own for this run;
+    `instructions` stand behind its system prompt.
     """
 
     max_steps: int = 50
@@ -320,12 +320,15 @@ class RunOptions:
     override_system: str | None = None
     use_assistant_message: bool = True
     include_return_message_types: tuple[str, ...] | None = None
-    metadata: JsonObject = field(default_factory=no_json)
+    instructions: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One invocation: input messages until a stop reason. `callback_url` is told of its end."""
+    """One invocation: input messages until a stop reason. `callback_url` is told of its end.
+
+    `metadata` is the caller's: kept, and read back.
+    """
 
     id: RunId
     agent_id: AgentId
@@ -337,6 +340,7 @@ class Run:
     stop_reason: str | None = None
     completed_at: datetime | None = None
     callback_url: str | None = None
+    metadata: JsonObject = field(default_factory=no_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ def run_to_row(order: RunOrder, run_id: str) -> Row:
         "request_hash": order.request_hash,
         "callback_url": order.callback.url if order.callback else None,
         "callback_method": order.callback.method if order.callback else None,
+        "metadata": order.metadata,
     }
 
 

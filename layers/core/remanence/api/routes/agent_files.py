@@ -23,6 +23,7 @@ from remanence.api.wire.agent_file_import import (
 )
 from remanence.api.wire.agent_requests import CreateAgent, Making
 from remanence.api.wire.loose import objects_of
+from remanence.api.wire.problems import UNSERVED
 from remanence.core.context import compile_context
 from remanence.core.types import Message
 from remanence.db.agent_import import ImportedAgent
@@ -90,7 +91,7 @@ class ImportAnswer(BaseModel):
     repairs: list[str] = Field(description="What could not be kept as it was, and why.")
 
 
-@router.post("/v1/agents/import")
+@router.post("/v1/agents/import", responses=UNSERVED)
 def import_agents(form: ThisForm, call: ThisCall) -> ImportAnswer:
     """Make the agents of a file, all or none, with new ids.
 

@@ -15,6 +15,7 @@ from remanence.api.relations import WantedRelations
 from remanence.api.wire.agent_fields import AgentFields
 from remanence.api.wire.agent_requests import CreateAgent, Making, UpdateAgent
 from remanence.api.wire.agents import AgentState, agent_to_wire
+from remanence.api.wire.problems import UNSERVED
 from remanence.core.context import compile_context
 from remanence.core.ids import DEFAULT_USER_ID
 from remanence.core.types import StopReason
@@ -29,7 +30,7 @@ _LIST_S = 5.0
 _SORTABLE = ("created_at", "updated_at", "last_run_completion")
 
 
-@router.post("/v1/agents/")
+@router.post("/v1/agents/", responses=UNSERVED)
 def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
     """Make an agent, with its blocks, tools and first messages, or nothing at all."""
     deps = call.deps
@@ -129,7 +130,7 @@ def retrieve_agent(agent_id: AgentIdPath, relations: WantedRelations, call: This
     return agent_to_wire(view, with_tags=relations.with_tags)
 
 
-@router.patch("/v1/agents/{agent_id}")
+@router.patch("/v1/agents/{agent_id}", responses=UNSERVED)
 def update_agent(agent_id: AgentIdPath, body: UpdateAgent, call: ThisCall) -> AgentState:
     """Change an agent; its next step runs as it is then."""
     _check_embedding(body, call)

@@ -3,19 +3,17 @@
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from remanence.api.answering import NO_BUFFERING, with_first
 from remanence.api.deps import Call, ThisCall
-from remanence.api.openai_refs import agent_id_of, conversation_id_of, failed_openai_run
+from remanence.api.openai_refs import agent_id_of, answered, conversation_id_of
 from remanence.api.routes.messages import IdempotencyKey
 from remanence.api.wire.chat_completions import ChatRequest
 from remanence.api.wire.chat_replies import chunks, completion
 from remanence.api.wire.completion_state import Completion
 from remanence.api.wire.problems import EVENT_STREAM, OPENAI_PROBLEMS
-from remanence.api.wire.stream import handed_over_message
-from remanence.core.events import Event, RunEnded, RunError, RunHandedOver, RunStarted
-from remanence.errors import ProviderTimeout
+from remanence.core.events import Event, RunStarted
 
 router = APIRouter(tags=["openai"], responses=OPENAI_PROBLEMS)
 
@@ -47,13 +45,7 @@ def create_chat_completion(
         stream = chunks(events, head, include_usage=usage)
         return StreamingResponse(stream, media_type="text/event-stream", headers=NO_BUFFERING)
     whole, ended = completion(events, head)
-    match ended:
-        case RunHandedOver():
-            raise ProviderTimeout(handed_over_message(ended))
-        case RunEnded(error=RunError() as error):
-            return failed_openai_run(error)
-        case RunEnded():
-            return JSONResponse(whole)
+    return answered(whole, ended)
 
 
 def _head(first: Event, model: str, call: Call) -> dict[str, Any]:

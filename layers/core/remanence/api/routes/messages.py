@@ -19,7 +19,7 @@ from remanence.api.wire.callbacks import check_reachable
 from remanence.api.wire.inputs import AsyncRequest, MessageType, RunRequest, speech_of
 from remanence.api.wire.message_types import MESSAGE_LIST, RUN_ANSWER
 from remanence.api.wire.messages import View, WireMessage, to_wire_all
-from remanence.api.wire.problems import STREAMED
+from remanence.api.wire.problems import STREAMED, UNSERVED
 from remanence.api.wire.runs import RunState, cancelled_to_wire, queued_record, run_to_wire
 from remanence.core.callbacks import Callback
 from remanence.db.conversations import ConversationRef
@@ -61,7 +61,7 @@ def stream_message(
     return streamed(begun(order, body, call), body, call)
 
 
-@router.post("/v1/agents/{agent_id}/messages/async")
+@router.post("/v1/agents/{agent_id}/messages/async", responses=UNSERVED)
 def send_message_async(
     agent_id: AgentIdPath,
     body: AsyncRequest,

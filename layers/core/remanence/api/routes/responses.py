@@ -12,18 +12,17 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from remanence.api.answering import NO_BUFFERING, with_first
 from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import ResponseIdPath, run_id_of
-from remanence.api.openai_refs import agent_id_of, conversation_id_of, failed_openai_run
+from remanence.api.openai_refs import agent_id_of, answered, conversation_id_of
 from remanence.api.routes.messages import IdempotencyKey
 from remanence.api.wire.problems import EVENT_STREAM, OPENAI_PROBLEMS
 from remanence.api.wire.response_events import head_of, response_events, to_response, unfinished
 from remanence.api.wire.response_state import ResponseState
 from remanence.api.wire.responses import ResponseRequest
-from remanence.api.wire.stream import handed_over_message
 from remanence.core.claims import RunOrder
-from remanence.core.events import Event, RunEnded, RunError, RunHandedOver, RunStarted
+from remanence.core.events import Event, RunStarted
 from remanence.core.records import RunRecord
 from remanence.core.types import RunOptions
-from remanence.errors import InvalidRequest, NotFound, NotSupported, ProviderTimeout
+from remanence.errors import InvalidRequest, NotFound, NotSupported
 
 router = APIRouter(tags=["openai"], responses=OPENAI_PROBLEMS)
 
@@ -49,13 +48,7 @@ def create_response(
     if body.stream:
         return _streamed(events, head)
     whole, ended = to_response(events, head)
-    match ended:
-        case RunHandedOver():
-            raise ProviderTimeout(handed_over_message(ended))
-        case RunEnded(error=RunError() as error):
-            return failed_openai_run(error)
-        case RunEnded():
-            return JSONResponse(whole)
+    return answered(whole, ended)
 
 
 @router.get("/v1/responses/{response_id}", response_model=None, responses=_STREAMED)
@@ -118,7 +111,6 @@ def _order(body: ResponseRequest, call: Call, idempotency_key: str | None) -> Ru
     return body.to_order(
         agent_id=agent_id,
         conversation_id=_conversation_id(body, agent_id, call),
-        system=_system(body, agent_id, call),
         idempotency_key=idempotency_key or None,
         now=call.deps.now(),
         new_id=call.deps.new_id,
@@ -138,15 +130,6 @@ def _conversation_id(body: ResponseRequest, agent_id: str, call: Call) -> str | 
     return previous.conversation_id
 
 
-def _system(body: ResponseRequest, agent_id: str, call: Call) -> str | None:
-    """The agent's own system prompt with the caller's instructions behind it, if there are any."""
-    instructions = body.all_instructions
-    if not instructions:
-        return None
-    agent = call.deps.catalog.agents.load_agent(call.org_id, agent_id, ()).agent
-    return f"{agent.system}\n\n{instructions}"
-
-
 def _asked(body: ResponseRequest) -> dict[str, Any]:
     """What a response repeats of its request."""
     return {
@@ -154,6 +137,7 @@ def _asked(body: ResponseRequest) -> dict[str, Any]:
         "instructions": body.all_instructions or None,
         "previous_response_id": body.previous_response_id,
         "background": bool(body.background),
+        "metadata": body.metadata or {},
         "tool_choice": body.tool_choice,
     }
 
@@ -178,7 +162,7 @@ def _head_of_record(record: RunRecord) -> dict[str, Any]:
         options=run.options,
     )
     head = _head(first, run.agent_id, int(run.created_at.timestamp()))
-    return head | {"background": run.background}
+    return head | {"background": run.background, "metadata": run.metadata}
 
 
 def _head(first: Event, model: str, created_at: int) -> dict[str, Any]:

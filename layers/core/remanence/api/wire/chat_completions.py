@@ -12,15 +12,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from remanence.core.approvals import CLIENT_TOOL
+from remanence.api.wire.openai_inputs import caller_tool, image_part, new_message
 from remanence.core.claims import RunOrder
-from remanence.core.exchange import Image, StoredPart, Text, ToolReturn
-from remanence.core.ids import IdSource, ToolId
-from remanence.core.tokens import estimate_parts
+from remanence.core.exchange import Image, Text, ToolReturn
+from remanence.core.ids import IdSource
 from remanence.core.types import Message, RunOptions, Tool
 from remanence.errors import InvalidRequest
-
-_DATA_URL = "data:"
 
 
 class ImageUrl(BaseModel):
@@ -134,14 +131,14 @@ class ChatRequest(BaseModel):
         new = self.messages[replies[-1] + 1 :] if replies else self.messages
         returned = tuple(self._return(message) for message in new if message.role == "tool")
         if returned:
-            yield _message("approval", returned, now, new_id)
+            yield new_message("approval", returned, now, new_id)
         users = [message for message in new if message.role == "user"]
         if not returned and not users:
             raise InvalidRequest(
                 "messages: nothing new is said behind the last assistant message", field="messages"
             )
         for message in users:
-            yield _message("user", tuple(_parts(message)), now, new_id)
+            yield new_message("user", tuple(_parts(message)), now, new_id)
 
     def _return(self, message: ChatMessage) -> ToolReturn:
         names = {
@@ -154,54 +151,16 @@ class ChatRequest(BaseModel):
         return ToolReturn(tool_call_id=call_id, name=names.get(call_id, ""), text=text)
 
 
-def _message(
-    role: Literal["user", "approval"],
-    parts: tuple[StoredPart, ...],
-    now: datetime,
-    new_id: IdSource,
-) -> Message:
-    if not parts:
-        raise InvalidRequest("content: a message must not be empty", field="content")
-    return Message(
-        id=new_id("message"),
-        role=role,
-        parts=parts,
-        created_at=now,
-        tokens=estimate_parts(parts),
-    )
-
-
 def _parts(message: ChatMessage) -> Iterator[Text | Image]:
     content = message.content or ""
     pieces = [ContentPart(type="text", text=content)] if isinstance(content, str) else content
     for piece in pieces:
         if piece.image_url is not None:
-            yield image_part(piece.image_url)
+            yield image_part(piece.image_url.url, piece.image_url.detail)
         elif piece.text and piece.text.strip():
             yield Text(text=piece.text)
 
 
-def image_part(image: ImageUrl) -> Image:
-    """An image by its address, or out of a data URL.
-
-    Raises:
-        InvalidRequest: a data URL without a type or base64.
-    """
-    if not image.url.startswith(_DATA_URL):
-        return Image(url=image.url, detail=image.detail)
-    head, _, data = image.url.removeprefix(_DATA_URL).partition(",")
-    media_type, _, encoding = head.partition(";")
-    if encoding != "base64" or not media_type or not data:
-        raise InvalidRequest("image_url: must be data:<type>;base64,<data>", field="image_url")
-    return Image(media_type=media_type, data=data, detail=image.detail)
-
-
 def _tool(tool: ChatTool) -> Tool:
     function = tool.function
-    return Tool(
-        id=ToolId(""),
-        name=function.name,
-        description=function.description or "",
-        tool_type=CLIENT_TOOL,
-        parameters=function.parameters or {"type": "object", "properties": {}},
-    )
+    return caller_tool(function.name, function.description, function.parameters)

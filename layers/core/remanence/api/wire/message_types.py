@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.instants import Instant
-from remanence.api.wire.problems import EVENT_STREAM
+from remanence.api.wire.problems import EVENT_STREAM, PROVIDER_PROBLEMS, UNSERVED
 
 
 class _Message(BaseModel):
@@ -180,5 +180,7 @@ RUN_ANSWER: dict[int | str, dict[str, Any]] = {
         "model": RunAnswer,
         "content": EVENT_STREAM,
         "description": "The whole answer, or server-sent events if a stream was asked for.",
-    }
+    },
+    **PROVIDER_PROBLEMS,
+    **UNSERVED,
 }

@@ -1,6 +1,7 @@
 """What an answer that is not a success holds, for the OpenAPI document; api/errors.py makes them.
 
-Every operation answers these in the same shape, so they are declared once, for the application.
+What every operation may answer is declared once, for the application; what only some do (they ask a
+provider, or read what may be gone) stands at those.
 """
 
 from typing import Any, Literal
@@ -31,7 +32,7 @@ class Problem(BaseModel):
 class ProviderProblemDetail(BaseModel):
     """What a model's provider did not do."""
 
-    type: str = Field(description="A stable word: provider_rate_limited, provider_timeout ...")
+    type: str = Field(description="A stable word: llm_rate_limit, llm_timeout ...")
     message: str = Field(description="The same for people.")
     detail: str = Field(description="The message again, as the protocol has it.")
 
@@ -72,20 +73,25 @@ _MEANINGS = {
     503: "The database or the provider is not available now.",
     504: "Out of time: the run goes on, see run_id.",
 }
-_FROM_PROVIDERS = frozenset({424, 429, 502, 503, 504})
+Answers = dict[int | str, dict[str, Any]]
 
-# For `responses=` of the application, and of the routes for clients made for OpenAI.
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "model": Problem | ProviderProblem if status in _FROM_PROVIDERS else Problem,
-        "description": meaning,
-    }
-    for status, meaning in _MEANINGS.items()
-}
-OPENAI_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": OpenAiProblem, "description": meaning}
-    for status, meaning in _MEANINGS.items()
-}
+
+def _answers(model: Any, *statuses: int) -> Answers:
+    return {status: {"model": model, "description": _MEANINGS[status]} for status in statuses}
+
+
+_EVERYWHERE = (401, 404, 409, 413, 422, 500, 503)
+_PROVIDERS = (424, 429, 502, 503, 504)
+
+# Of every operation.
+PROBLEMS = _answers(Problem, *_EVERYWHERE)
+# Of those that ask a model's provider and wait for it.
+PROVIDER_PROBLEMS = _answers(Problem | ProviderProblem, *_PROVIDERS)
+# Of those that show what may have been deleted, and of those that are served in part.
+GONE = _answers(Problem, 410)
+UNSERVED = _answers(Problem, 501)
+# Of the routes for clients made for OpenAI.
+OPENAI_PROBLEMS = _answers(OpenAiProblem, *_EVERYWHERE, *_PROVIDERS, 410, 501)
 # The schema is of one event: a stream has many.
 EVENT_STREAM: dict[str, Any] = {
     "text/event-stream": {
@@ -100,6 +106,9 @@ EVENT_STREAM: dict[str, Any] = {
     }
 }
 # For `responses=` of a route that answers with server-sent events.
-STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {"content": EVENT_STREAM, "description": "Server-sent events, [DONE] as the last."}
+STREAMED: Answers = {
+    200: {"content": EVENT_STREAM, "description": "Server-sent events, [DONE] as the last."},
+    **PROVIDER_PROBLEMS,
+    **GONE,
+    **UNSERVED,
 }

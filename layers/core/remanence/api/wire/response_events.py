@@ -13,6 +13,7 @@ from remanence.api.wire.response_items import Output
 from remanence.api.wire.stream import COMMENT, KEEPALIVE_S, handed_over_message
 from remanence.core.events import Event, RunEnded, RunError, RunHandedOver
 from remanence.core.types import RunOptions, StopReason, run_status_of
+from remanence.errors import ProviderRateLimited
 
 Json = dict[str, Any]
 _CUT_OFF = frozenset({StopReason.MAX_STEPS, StopReason.MAX_TOKENS_EXCEEDED})
@@ -25,7 +26,7 @@ def head_of(*, response_id: str, model: str, created_at: int, options: RunOption
         "object": "response",
         "created_at": created_at,
         "model": model,
-        "metadata": options.metadata,
+        "metadata": {},
         "tools": [
             {
                 "type": "function",
@@ -129,7 +130,7 @@ def _ended(head: Json, event: RunEnded, items: list[Json]) -> Json:
 
 def _error(event: RunEnded) -> Json:
     error = event.error or RunError(type="error", message=f"it ended with {event.stop_reason}")
-    limited = error.type == "provider_rate_limited"
+    limited = error.type == ProviderRateLimited.code
     return {
         "code": "rate_limit_exceeded" if limited else "server_error",
         "message": error.message,

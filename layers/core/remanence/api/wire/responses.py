@@ -12,13 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from remanence.api.wire.chat_completions import ImageUrl, image_part
-from remanence.core.approvals import CLIENT_TOOL
+from remanence.api.wire.openai_inputs import caller_tool, image_part, new_message
 from remanence.core.claims import RunOrder
-from remanence.core.exchange import Image, StoredPart, Text, ToolReturn
-from remanence.core.ids import IdSource, ToolId
-from remanence.core.tokens import estimate_parts
-from remanence.core.types import Message, RunOptions, Tool
+from remanence.core.exchange import Image, Text, ToolReturn
+from remanence.core.ids import IdSource
+from remanence.core.types import Message, RunOptions
 from remanence.errors import InvalidRequest
 
 MAX_INSTRUCTIONS = 100_000
@@ -170,12 +168,11 @@ class ResponseRequest(BaseModel):
         *,
         agent_id: str,
         conversation_id: str | None,
-        system: str | None,
         idempotency_key: str | None,
         now: datetime,
         new_id: IdSource,
     ) -> RunOrder:
-        """The run that this asks for; `system` replaces the agent's own system prompt.
+        """The run that this asks for.
 
         Raises:
             InvalidRequest: nothing new is said, or an image has no type.
@@ -187,10 +184,12 @@ class ResponseRequest(BaseModel):
             conversation_id=conversation_id,
             messages=tuple(self._said(now, new_id)),
             options=RunOptions(
-                client_tools=tuple(_tool(tool) for tool in tools),
-                override_system=system,
-                metadata=dict(self.metadata or {}),
+                client_tools=tuple(
+                    caller_tool(tool.name, tool.description, tool.parameters) for tool in tools
+                ),
+                instructions=self.all_instructions or None,
             ),
+            metadata=dict(self.metadata or {}),
             background=bool(self.background),
             is_streamed=bool(self.background and self.stream),
             idempotency_key=idempotency_key,
@@ -210,12 +209,12 @@ class ResponseRequest(BaseModel):
             if item.type == "function_call_output"
         )
         if returned:
-            yield _message("approval", returned, now, new_id)
+            yield new_message("approval", returned, now, new_id)
         users = [item for item in new if item.role == "user"]
         if not returned and not users:
             raise InvalidRequest("input: nothing new is said by the user in it", field="input")
         for item in users:
-            yield _message("user", tuple(_parts(item.content)), now, new_id)
+            yield new_message("user", tuple(_parts(item.content)), now, new_id)
 
 
 def _returned(item: InputItem, name: str | None) -> ToolReturn:
@@ -223,23 +222,6 @@ def _returned(item: InputItem, name: str | None) -> ToolReturn:
         raise InvalidRequest("input: a function_call_output needs its call_id", field="input")
     text = "".join(part.text for part in _parts(item.output) if isinstance(part, Text))
     return ToolReturn(tool_call_id=item.call_id, name=name or "", text=text)
-
-
-def _message(
-    role: Literal["user", "approval"],
-    parts: tuple[StoredPart, ...],
-    now: datetime,
-    new_id: IdSource,
-) -> Message:
-    if not parts:
-        raise InvalidRequest("input: a message must not be empty", field="input")
-    return Message(
-        id=new_id("message"),
-        role=role,
-        parts=parts,
-        created_at=now,
-        tokens=estimate_parts(parts),
-    )
 
 
 def _parts(content: str | list[InputContent] | None) -> Iterator[Text | Image]:
@@ -250,16 +232,6 @@ def _parts(content: str | list[InputContent] | None) -> Iterator[Text | Image]:
         if piece.type == "input_image":
             if not piece.image_url:
                 raise InvalidRequest("input: an image needs its image_url", field="input")
-            yield image_part(ImageUrl(url=piece.image_url, detail=piece.detail))
+            yield image_part(piece.image_url, piece.detail)
         elif piece.type in _TEXT_TYPES and piece.text and piece.text.strip():
             yield Text(text=piece.text)
-
-
-def _tool(tool: FunctionTool) -> Tool:
-    return Tool(
-        id=ToolId(""),
-        name=tool.name,
-        description=tool.description or "",
-        tool_type=CLIENT_TOOL,
-        parameters=tool.parameters or {"type": "object", "properties": {}},
-    )

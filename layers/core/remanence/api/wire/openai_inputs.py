@@ -1,0 +1,64 @@
+"""What both of OpenAI's protocols say in their own words: messages, images, tools of the caller.
+
+Path: wire/chat_completions.py, wire/responses.py -> here -> core.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from remanence.core.approvals import CLIENT_TOOL
+from remanence.core.exchange import Image, StoredPart
+from remanence.core.ids import IdSource, ToolId
+from remanence.core.tokens import estimate_parts
+from remanence.core.types import Message, Tool
+from remanence.errors import InvalidRequest
+
+_DATA_URL = "data:"
+
+
+def new_message(
+    role: Literal["user", "approval"],
+    parts: tuple[StoredPart, ...],
+    now: datetime,
+    new_id: IdSource,
+) -> Message:
+    """A message that is said now.
+
+    Raises:
+        InvalidRequest: it is empty.
+    """
+    if not parts:
+        raise InvalidRequest("content: a message must not be empty", field="content")
+    return Message(
+        id=new_id("message"),
+        role=role,
+        parts=parts,
+        created_at=now,
+        tokens=estimate_parts(parts),
+    )
+
+
+def image_part(url: str, detail: str | None) -> Image:
+    """An image by its address, or out of a data URL.
+
+    Raises:
+        InvalidRequest: a data URL without a type or base64.
+    """
+    if not url.startswith(_DATA_URL):
+        return Image(url=url, detail=detail)
+    head, _, data = url.removeprefix(_DATA_URL).partition(",")
+    media_type, _, encoding = head.partition(";")
+    if encoding != "base64" or not media_type or not data:
+        raise InvalidRequest("image_url: must be data:<type>;base64,<data>", field="image_url")
+    return Image(media_type=media_type, data=data, detail=detail)
+
+
+def caller_tool(name: str, description: str | None, parameters: dict[str, Any] | None) -> Tool:
+    """A function that the caller runs."""
+    return Tool(
+        id=ToolId(""),
+        name=name,
+        description=description or "",
+        tool_type=CLIENT_TOOL,
+        parameters=parameters or {"type": "object", "properties": {}},
+    )
