@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from support.server import Server
 
 
+# The server of the test draws random numbers in threads of its own, which looks to hypothesis as if
+# a strategy had done so.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
+)
+
+
 def test_document_seeded_requests_are_answered_as_it_says(server: Server) -> None:
     report = fuzz(server, examples=4, random_seed=4)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.node import NODE_FOLDER, node_program
+from support.node import run_node
 from support.server import MODEL
 
 from remanence import __version__
@@ -19,20 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def result(server: Server) -> dict[str, Any]:
     """What the quickstart got."""
-    if not (NODE_FOLDER / "node_modules").exists():
-        pytest.skip("the Node SDK is not installed (npm ci --prefix tests/sdk/node)")
-    node = node_program()
-    assert node is not None, "there is a Node among the development dependencies"
-    done = subprocess.run(
-        [node, "quickstart.mjs", server.base_url, MODEL],
-        cwd=NODE_FOLDER,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_node("quickstart.mjs", server.base_url, MODEL)
 
 
 def test_node_makes_an_agent_with_two_blocks(result: dict[str, Any]) -> None:

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.node import NODE_FOLDER, node_program
+from support.node import run_node
 from support.server import MODEL
 
 if TYPE_CHECKING:
     from support.server import Server
-
-
-def run_node(*arguments: str) -> Any:
-    """What the program printed."""
-    if not (NODE_FOLDER / "node_modules").exists():
-        pytest.skip("the Node SDK is not installed (npm ci --prefix tests/sdk/node)")
-    node = node_program()
-    assert node is not None, "there is a Node among the development dependencies"
-    done = subprocess.run(
-        [node, *arguments],
-        cwd=NODE_FOLDER,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

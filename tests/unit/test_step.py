@@ -45,6 +45,15 @@ def outcome_of(state: State, reply: Reply, found: dict[str, Finding] | None = No
     return apply_reply(plan, reply, calls, found or {}, ids=IDS, clock=CLOCK, new_id=Ids())
 
 
+def outcome_of_open_calls(state: State) -> Outcome:
+    """Of a step that runs what the end of the window left open."""
+    opened = open_calls(state.window)
+    assert opened is not None
+    plan = plan_step(state, clock=CLOCK, new_id=Ids())
+    calls = read_calls(opened.reply, state, CLOCK)
+    return apply_open_calls(plan, opened, calls, {}, ids=IDS, clock=CLOCK, new_id=Ids())
+
+
 def the_return(outcome: Outcome, place: int = 0) -> ToolReturn:
     part = outcome.messages[1].parts[place]
     assert isinstance(part, ToolReturn)
@@ -225,19 +234,8 @@ def test_open_calls_run_what_was_approved_and_tell_what_was_denied() -> None:
         ),
     )
     state = a_state(window=(said("hi", 1), request, response))
-    opened = open_calls(state.window)
-    assert opened is not None
-    plan = plan_step(state, clock=CLOCK, new_id=Ids())
 
-    outcome = apply_open_calls(
-        plan,
-        opened,
-        read_calls(opened.reply, state, CLOCK),
-        {},
-        ids=IDS,
-        clock=CLOCK,
-        new_id=Ids(),
-    )
+    outcome = outcome_of_open_calls(state)
 
     first, second = outcome.messages[0].parts
     assert outcome.blocks[0].value == "Unknown.\nAda"
@@ -270,18 +268,8 @@ def test_call_that_a_rule_forbade_is_refused_too_when_its_reply_is_answered_late
         said("", 3, "approval"), parts=(Approval(tool_call_id="call-1", approve=True),)
     )
     state = replace(state, window=(said("hi", 1), stored, response))
-    opened = open_calls(state.window)
-    assert opened is not None
 
-    outcome = apply_open_calls(
-        plan_step(state, clock=CLOCK, new_id=Ids()),
-        opened,
-        read_calls(opened.reply, state, CLOCK),
-        {},
-        ids=IDS,
-        clock=CLOCK,
-        new_id=Ids(),
-    )
+    outcome = outcome_of_open_calls(state)
 
     run, forbidden = outcome.messages[0].parts
     assert isinstance(run, ToolReturn)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from remanence.errors import InvalidRequest
+
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -140,6 +142,22 @@ class Request:
     tool_choice: str = "auto"
     settings: ModelSettings = field(default_factory=ModelSettings)
     cache_key: str | None = None
+
+    @property
+    def forced_tool(self) -> str | None:
+        """The one tool that has to be called, if `tool_choice` names one.
+
+        Raises:
+            InvalidRequest: it is not among the tools.
+        """
+        name = self.tool_choice
+        if name in ("auto", "required", "none"):
+            return None
+        if name not in {spec.name for spec in self.tools}:
+            raise InvalidRequest(
+                f"tool choice {name!r} is not among the tools", field="tool_choice"
+            )
+        return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

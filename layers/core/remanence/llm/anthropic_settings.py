@@ -77,11 +77,8 @@ def _tool_choice(request: Request, traits: ClaudeTraits) -> JsonObject:
             choice = {"type": "auto"}
         case "required":
             choice = {"type": "any"} if traits.forces_tools else {"type": "auto"}
-        case name:
-            if name not in {spec.name for spec in request.tools}:
-                raise InvalidRequest(
-                    f"tool choice {name!r} is not among the tools", field="tool_choice"
-                )
+        case _:
+            name = request.forced_tool
             choice = {"type": "tool", "name": name} if traits.forces_tools else {"type": "auto"}
     if not request.settings.parallel_tool_calls:
         choice["disable_parallel_tool_use"] = True

@@ -12,7 +12,6 @@ import json
 from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn
-from remanence.errors import InvalidRequest
 from remanence.llm.catalogue import openai_traits
 from remanence.llm.payload import arguments_object
 from remanence.llm.signatures import openai_item
@@ -173,13 +172,8 @@ def _tool(spec: ToolSpec) -> JsonObject:
 
 
 def _tool_choice(request: Request) -> JsonValue:
-    if request.tool_choice in {"auto", "required", "none"}:
-        return request.tool_choice
-    if request.tool_choice not in {spec.name for spec in request.tools}:
-        raise InvalidRequest(
-            f"tool choice {request.tool_choice!r} is not among the tools", field="tool_choice"
-        )
-    return {"type": "function", "name": request.tool_choice}
+    name = request.forced_tool
+    return request.tool_choice if name is None else {"type": "function", "name": name}
 
 
 def _reasoning(request: Request, *, summaries: bool) -> JsonObject:

@@ -1,9 +1,8 @@
 """Opaque proofs of thought that belong to one provider and mean nothing to another.
 
-Anthropic's travel as they are (`Reasoning.signature`, `Reasoning.redacted`), on Bedrock too: they
-are good on every platform that serves Claude. All others are marked with their owner, so that an
-agent whose model is changed does not show them to somebody else. Gemini's hang on a tool call;
-they travel as a redacted Reasoning before that call.
+Anthropic's travel as they are (`Reasoning.signature`, `Reasoning.redacted`). All others are marked
+with their owner, so that an agent whose model is changed does not show them to somebody else.
+Gemini's hang on a tool call; they travel as a redacted Reasoning before that call.
 Pure.
 """
 
@@ -21,7 +20,6 @@ GEMINI_STAND_IN = "skip_thought_signature_validator"
 
 _GEMINI = "gemini:"
 _OPENAI = "openai:"
-_BEDROCK = "bedrock:"
 # No proof of Anthropic's holds a colon: they are base64.
 _MARKED = re.compile(r"[a-z]+:")
 
@@ -48,16 +46,6 @@ def openai_item(reasoning: Reasoning) -> tuple[str, str] | None:
         return None
     item_id, _, encrypted = data.partition(":")
     return item_id, encrypted
-
-
-def mark_bedrock(data: str) -> str:
-    """A proof of a thought on Bedrock that is not one of Anthropic's signatures."""
-    return _BEDROCK + data
-
-
-def bedrock_proof(reasoning: Reasoning) -> str | None:
-    """What mark_bedrock was given, or None for another's."""
-    return _of(_BEDROCK, reasoning)
 
 
 def anthropic_proof(reasoning: Reasoning) -> str | None:
