@@ -1,6 +1,7 @@
 import asyncio
 import itertools
 import json
+import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
@@ -53,10 +54,10 @@ ENDED = RunEnded(
 
 @pytest.fixture
 def silent_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
-    """Takes what a thread dies of, instead of printing it; returns the exception."""
-    died: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: died.append(args.exc_value))
-    return lambda: died[0]
+    """Takes what a thread dies of, instead of printing it; waits for it, and returns it."""
+    died: queue.SimpleQueue[object] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda args: died.put(args.exc_value))
+    return lambda: died.get(timeout=10)
 
 
 def stored(*parts: Part, returns: tuple[Part, ...] = ()) -> StepStored:
