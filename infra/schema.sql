@@ -1190,6 +1190,30 @@ CREATE FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean
     group by heard.place
 $$;
 
+CREATE FUNCTION remanence.refuse_run_v1(p_run_id text, p_refusal jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    waits boolean := p_refusal ->> 'outcome' = 'pending';
+    calls text := (
+        select coalesce(string_agg(call_id, ', '), 'none')
+        from jsonb_array_elements_text(p_refusal -> 'call_ids') as call_id);
+begin
+    update remanence.runs
+    set status = 'failed', stop_reason = 'error', completed_at = clock_timestamp(),
+        error = jsonb_build_object(
+            'type', case when waits then 'PENDING_APPROVAL' else 'invalid_request' end,
+            'message', case when waits
+                then format('when its turn came the agent had begun to wait for an approval: answer'
+                    ' the tool calls %s of message %s, then send this again',
+                    calls, p_refusal ->> 'message_id')
+                else format('when its turn came these tool calls had been answered, or given up;'
+                    ' waiting now: %s', calls) end),
+        callback_due_at = case when callback_url is not null then clock_timestamp() end
+    where id = p_run_id;
+end
+$$;
+
 CREATE FUNCTION remanence.refuse_v1(p_outcome jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1527,6 +1551,7 @@ CREATE FUNCTION remanence.step_begin_v1(p jsonb) RETURNS json
 declare
     conv remanence.conversations;
     run remanence.runs;
+    refusal jsonb;
     is_new boolean;
 begin
     perform remanence.enter_org(p ->> 'org_id');
@@ -1536,17 +1561,27 @@ begin
         return json_build_object(
             'outcome', 'not_found', 'kind', 'conversation', 'id', p ->> 'conversation_id');
     end if;
-    select * into run from remanence.runs
-    where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
-    if not found then
-        return json_build_object('outcome', 'idle');
-    end if;
-    if conv.lease_until > clock_timestamp() and conv.lease_token <> p ->> 'lease_token' then
-        return json_build_object(
-            'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id, 'retry_after_ms',
-            ceil(extract(epoch from conv.lease_until - clock_timestamp()) * 1000)::integer);
-    end if;
-    is_new := run.status = 'created';
+    loop
+        select * into run from remanence.runs
+        where conversation_id = conv.id and status in ('created', 'running') order by ord limit 1;
+        if not found then
+            return json_build_object('outcome', 'idle');
+        end if;
+        if conv.lease_until > clock_timestamp() and conv.lease_token <> p ->> 'lease_token' then
+            return json_build_object(
+                'outcome', 'busy', 'conversation_id', conv.id, 'run_id', run.id, 'retry_after_ms',
+                ceil(extract(epoch from conv.lease_until - clock_timestamp()) * 1000)::integer);
+        end if;
+        is_new := run.status = 'created';
+        exit when not is_new;
+        refusal := remanence.approval_refusal_v1(conv, jsonb_build_object('answers', (
+            select coalesce(jsonb_agg(part -> 'tool_call_id'), '[]')
+            from jsonb_array_elements(run.input) as item,
+                jsonb_array_elements(item -> 'parts') as part
+            where item ->> 'role' = 'approval' and part ->> 'type' in ('approval', 'tool_return'))));
+        exit when refusal is null;
+        perform remanence.refuse_run_v1(run.id, refusal);
+    end loop;
     if is_new then
         update remanence.runs set status = 'running', started_at = clock_timestamp()
         where id = run.id returning * into run;
@@ -2682,6 +2717,8 @@ GRANT ALL ON FUNCTION remanence.raise_v1(p_near double precision, p_is_speaker b
 
 REVOKE ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) TO remanence_app;
+
+GRANT ALL ON FUNCTION remanence.refuse_run_v1(p_run_id text, p_refusal jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) TO remanence_app;

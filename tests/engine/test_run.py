@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -593,11 +593,82 @@ def test_approval_is_asked_for_refused_when_wrong_and_runs_the_call_when_given(
         list(later.engine.start(DEFAULT_ORG_ID, an_answer(agent_id, "call-1"), stream=False))
 
 
-def an_answer(agent_id: str, call_id: str) -> RunOrder:
+def an_answer(agent_id: str, call_id: str, *, approve: bool = True, **order: Any) -> RunOrder:
     message = replace(
-        a_message("", "approval"), parts=(Approval(tool_call_id=call_id, approve=True),)
+        a_message("", "approval"), parts=(Approval(tool_call_id=call_id, approve=approve),)
     )
-    return RunOrder(agent_id=agent_id, conversation_id=None, messages=(message,))
+    return RunOrder(agent_id=agent_id, conversation_id=None, messages=(message,), **order)
+
+
+def an_agent_that_asks(database: Database) -> str:
+    """Its memory_insert needs approval."""
+    return an_agent(
+        database.admin_uri,
+        blocks={"human": "Unknown."},
+        tool_rules=[{"type": "requires_approval", "tool_name": "memory_insert"}],
+    )
+
+
+def test_queued_message_does_not_run_over_the_approval_that_the_run_before_it_asks_for(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent_that_asks(database)
+    worker = a_world(
+        worlds,
+        database,
+        calling("memory_insert", '{"label":"human","new_string":"Ada"}'),
+        saying("Noted."),
+    )
+    orders = [an_order(agent_id, text, background=True) for text in ("I am Ada", "hello?")]
+    runs = [worker.engine.enqueue(DEFAULT_ORG_ID, order) for order in orders]
+    conversation_id = runs[0].conversation_id or ""
+
+    while worker.engine.advance(DEFAULT_ORG_ID, conversation_id, deadline=float("inf")):
+        pass
+
+    refused = ended(list(worker.engine.follow(DEFAULT_ORG_ID, runs[1].run_id)))
+    assert refused.error is not None
+    assert refused.error.type == PendingApproval.code
+    assert "call-1" in refused.error.message
+    answer = an_answer(agent_id, "call-1")
+    events = list(worker.engine.start(DEFAULT_ORG_ID, answer, stream=False))
+    assert ended(events).stop_reason == "end_turn"
+    assert [role for role, _ in history(database.admin_uri, agent_id)] == [
+        *("user", "approval", "approval", "tool", "assistant")
+    ]
+
+
+def test_second_of_two_queued_answers_to_one_request_is_refused(
+    database: Database, worlds: list[World]
+) -> None:
+    agent_id = an_agent_that_asks(database)
+    worker = a_world(
+        worlds,
+        database,
+        calling("memory_insert", '{"label":"human","new_string":"Ada"}'),
+        saying("Noted."),
+        saying("never said"),
+    )
+    worker.say(agent_id, "I am Ada")
+    runs = [
+        worker.engine.enqueue(
+            DEFAULT_ORG_ID, an_answer(agent_id, "call-1", approve=approve, background=True)
+        )
+        for approve in (True, False)
+    ]
+
+    while worker.engine.advance(
+        DEFAULT_ORG_ID, runs[0].conversation_id or "", deadline=float("inf")
+    ):
+        pass
+
+    refused = ended(list(worker.engine.follow(DEFAULT_ORG_ID, runs[1].run_id)))
+    assert refused.error is not None
+    assert refused.error.type == InvalidRequest.code
+    assert [role for role, _ in history(database.admin_uri, agent_id)] == [
+        *("user", "approval", "approval", "tool", "assistant")
+    ]
+    assert len(worker.scripted.requests) == 2
 
 
 def test_background_runs_queue_in_order_and_are_followed_from_another_process(

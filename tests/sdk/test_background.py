@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 import pytest
-from letta_client import APIStatusError, AsyncLetta, ConflictError, NotFoundError
+from letta_client import (
+    APIStatusError,
+    AsyncLetta,
+    ConflictError,
+    NotFoundError,
+    UnprocessableEntityError,
+)
 from support.server import new_id
 from support.twins import Twins, kinds, new_agent, twins, wait_for
 
@@ -233,6 +239,8 @@ def test_following_what_there_is_not_is_refused(both: Twins, agent: AgentState) 
 
     with pytest.raises(NotFoundError):
         list(both.client.runs.messages.stream(new_id("run")))
+    with pytest.raises(UnprocessableEntityError, match="starting_after"):
+        list(both.client.runs.messages.stream(run_id, starting_after=10**30))
     with pytest.raises(ConflictError, match="no active run"):
         list(streams.stream("default", agent_id=agent.id))
     with pytest.raises(NotFoundError, match="otid"):

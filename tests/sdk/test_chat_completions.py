@@ -152,8 +152,12 @@ def test_tools_of_the_caller_pass_through(
         {"role": "assistant", "content": None, "tool_calls": [shown]},
         {"role": "tool", "tool_call_id": call.id, "content": "It rains"},
     ]
-    after = openai.chat.completions.create(model=agent.id, messages=messages, tools=[TOOL])
+    after, again = (
+        openai.chat.completions.create(model=agent.id, messages=messages, tools=[TOOL])
+        for _ in range(2)
+    )
 
+    assert again.id == after.id, "an answer that is sent again is the same one"
     assert reason == "tool_calls"
     assert (call.function.name, json.loads(call.function.arguments)) == (
         "weather",

@@ -165,14 +165,16 @@ def test_functions_of_the_caller_pass_through(
         {"city": "Rome"},
     )
 
-    answer = openai.responses.create(
-        model=agent.id,
-        previous_response_id=asked.id,
-        tools=[TOOL],
-        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}],
-    )
+    answer: Any = {
+        "model": agent.id,
+        "previous_response_id": asked.id,
+        "tools": [TOOL],
+        "input": [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}],
+    }
+    first, again = openai.responses.create(**answer), openai.responses.create(**answer)
 
-    assert answer.output_text == "It is fine"
+    assert first.output_text == "It is fine"
+    assert again.id == first.id, "an answer that is sent again is the same one"
 
 
 def test_response_in_the_background_is_read_until_it_is_over(

@@ -10,7 +10,7 @@ from remanence.api.answering import as_stream, with_first
 from remanence.api.deps import Call
 from remanence.api.wire.inputs import speech_of
 from remanence.api.wire.messages import View
-from remanence.api.wire.places import messages_after
+from remanence.api.wire.places import MAX_PLACE, messages_after
 from remanence.api.wire.stream import StreamOptions
 from remanence.core.events import RunStarted
 from remanence.core.types import RunOptions
@@ -25,7 +25,10 @@ class ResumeRequest(BaseModel):
     """From where to follow a run, and how."""
 
     starting_after: int = Field(
-        default=0, ge=0, description="The seq_id of what was seen last; 0: from the beginning."
+        default=0,
+        ge=0,
+        le=MAX_PLACE,
+        description="The seq_id of what was seen last; 0: from the beginning.",
     )
     poll_interval: float | None = Field(
         default=None, ge=0, description="Seconds between two looks for something new."

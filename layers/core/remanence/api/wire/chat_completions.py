@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from remanence.api.wire.openai_inputs import caller_tool, image_part, new_message
+from remanence.api.wire.openai_inputs import answer_key, caller_tool, image_part, new_message
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
 from remanence.core.ids import IdSource
@@ -117,13 +117,15 @@ class ChatRequest(BaseModel):
             InvalidRequest: nothing new is said, or an image has no type.
         """
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        messages = tuple(self._said(now, new_id))
+        key = idempotency_key or answer_key(messages)
         return RunOrder(
             agent_id=agent_id,
             conversation_id=conversation_id,
-            messages=tuple(self._said(now, new_id)),
+            messages=messages,
             options=RunOptions(client_tools=tuple(_tool(tool) for tool in self.tools or ())),
-            idempotency_key=idempotency_key,
-            request_hash=digest if idempotency_key else None,
+            idempotency_key=key,
+            request_hash=digest if key else None,
         )
 
     def _said(self, now: datetime, new_id: IdSource) -> Iterator[Message]:

@@ -3,11 +3,13 @@
 Path: wire/chat_completions.py, wire/responses.py -> here -> core.
 """
 
+import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from remanence.core.approvals import CLIENT_TOOL
-from remanence.core.exchange import Image, StoredPart
+from remanence.core.exchange import Image, StoredPart, ToolReturn
 from remanence.core.ids import IdSource, ToolId
 from remanence.core.tokens import estimate_parts
 from remanence.core.types import Message, Tool
@@ -36,6 +38,20 @@ def new_message(
         created_at=now,
         tokens=estimate_parts(parts),
     )
+
+
+def answer_key(messages: Sequence[Message]) -> str | None:
+    """What says by itself that two requests are one: the calls that they answer, if they do.
+
+    A call is answered once, so an answer that is sent again is the same one.
+    """
+    calls = [
+        part.tool_call_id
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ToolReturn)
+    ]
+    return "to:" + hashlib.sha256("\n".join(sorted(calls)).encode()).hexdigest() if calls else None
 
 
 def image_part(url: str, detail: str | None) -> Image:

@@ -25,6 +25,8 @@ from remanence.core.types import Message
 _MESSAGE = 1 << 29
 _FRAGMENT = 1 << 28
 _CHARS = 1 << 20
+# No conversation has a message at a later place.
+MAX_PLACE = (1 << 63) - 1
 
 WireMessage = dict[str, Any]
 

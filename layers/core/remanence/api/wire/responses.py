@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from remanence.api.wire.openai_inputs import caller_tool, image_part, new_message
+from remanence.api.wire.openai_inputs import answer_key, caller_tool, image_part, new_message
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
 from remanence.core.ids import IdSource
@@ -178,11 +178,13 @@ class ResponseRequest(BaseModel):
             InvalidRequest: nothing new is said, or an image has no type.
         """
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        messages = tuple(self._said(now, new_id))
+        key = idempotency_key or answer_key(messages)
         tools = () if self.tool_choice == "none" else self.tools or ()
         return RunOrder(
             agent_id=agent_id,
             conversation_id=conversation_id,
-            messages=tuple(self._said(now, new_id)),
+            messages=messages,
             options=RunOptions(
                 client_tools=tuple(
                     caller_tool(tool.name, tool.description, tool.parameters) for tool in tools
@@ -192,8 +194,8 @@ class ResponseRequest(BaseModel):
             metadata=dict(self.metadata or {}),
             background=bool(self.background),
             is_streamed=bool(self.background and self.stream),
-            idempotency_key=idempotency_key,
-            request_hash=digest if idempotency_key else None,
+            idempotency_key=key,
+            request_hash=digest if key else None,
         )
 
     def _said(self, now: datetime, new_id: IdSource) -> Iterator[Message]:
