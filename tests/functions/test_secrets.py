@@ -32,11 +32,13 @@ def test_named_parameters_are_fetched_in_one_signed_request(aws: LoopbackAws) ->
     aws.parameters = {
         "/r/uri": URI,
         "/r/key": "sesame\n",
+        "/r/seal": "c2VhbA==\n",
         "/r/providers": "# ours\n\nOPENAI_API_KEY=sk-1\nANTHROPIC_API_KEY = 'a=b'\n",
     }
     env = aws.environment() | {
         "REMANENCE_PG_URI_PARAMETER": "/r/uri",
         "REMANENCE_API_KEY_PARAMETER": "/r/key",
+        "REMANENCE_SECRETS_KEY_PARAMETER": "/r/seal",
         "REMANENCE_PROVIDER_KEYS_PARAMETER": "/r/providers",
     }
 
@@ -44,6 +46,7 @@ def test_named_parameters_are_fetched_in_one_signed_request(aws: LoopbackAws) ->
 
     assert found["REMANENCE_PG_URI"] == URI
     assert found["REMANENCE_API_KEY"] == "sesame"
+    assert found["REMANENCE_SECRETS_KEY"] == "c2VhbA=="
     assert found["OPENAI_API_KEY"] == "sk-1"
     assert found["ANTHROPIC_API_KEY"] == "a=b"
     assert aws.requests == 1

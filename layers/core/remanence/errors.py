@@ -27,6 +27,7 @@ AppError
 │  ├─ StoreRefused           500   what was to be written is refused
 │  ├─ SchemaMismatch         500   found and expected migration
 │  └─ DatabaseUnfit          -     at start: too old, no pgvector, no right, wrong kind of URI
+├─ SealBroken                500   a stored secret does not open with the keys of this deployment
 ├─ NotSupported              501   a part of the protocol that is not served (a retry will not help)
 └─ SettingsError             -     at start; lists every bad variable at once
 
@@ -287,6 +288,12 @@ class DatabaseUnfit(StoreError):
     code = "database_unfit"
     http_status = 500
     retryable = False
+
+
+class SealBroken(AppError):
+    """What was sealed does not open: another key, another place, or changed; nothing is shown."""
+
+    code = "seal_broken"
 
 
 class NotSupported(AppError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from remanence.errors import SettingsError
+from remanence.sealing import read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,10 @@ class Settings:
     api_key_parameter: str = ""
     # Name of an SSM SecureString of NAME=value lines: keys of model providers (Lambda).
     provider_keys_parameter: str = ""
+    # Seals what is stored but must not be read: 32 bytes in base64 or hex; older ones behind it.
+    secrets_key: str = ""
+    # Name of an SSM SecureString that holds it (Lambda).
+    secrets_key_parameter: str = ""
     # Where the laptop's embedded database lives. Default: ~/.remanence
     home: str = ""
     # Variable: PORT. The loopback port of the server.
@@ -136,4 +141,12 @@ def _check(settings: Settings) -> list[str]:
             "REMANENCE_PG_URI must begin with postgresql:// (the value is not shown)",
         ),
     ]
-    return [text for holds, text in checks if not holds]
+    return [text for holds, text in checks if not holds] + _unusable_keys(settings.secrets_key)
+
+
+def _unusable_keys(text: str) -> list[str]:
+    try:
+        read_keys(text)
+    except ValueError as exc:
+        return [f"REMANENCE_SECRETS_KEY: {exc} (the value is not shown)"]
+    return []

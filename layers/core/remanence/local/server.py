@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -22,7 +23,7 @@ import uvicorn
 from remanence.db.migrate import Migration, migrate
 from remanence.errors import AppError, SchemaMismatch, SettingsError
 from remanence.local.cluster import LOGIN
-from remanence.local.home import home_of
+from remanence.local.home import home_of, own_secrets_key
 from remanence.local.locks import try_lock
 from remanence.local.postgres import EmbeddedPostgres
 from remanence.local.welcome import say, say_already_running, say_welcome
@@ -71,6 +72,8 @@ def run_dev(settings: Settings, env: Mapping[str, str]) -> int:
             return 0
         stack.callback(os.close, lock)
         listener = stack.enter_context(_bound(_LOOPBACK, settings.port))
+        if not settings.secrets_key:
+            settings = replace(settings, secrets_key=own_secrets_key(home))
         pg_uri = settings.pg_uri or stack.enter_context(_embedded(home, env))
         if settings.pg_uri:
             _migrate(settings.pg_uri)
