@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from support.bouncer import Bouncer, pgbouncer_program
-from support.process import free_port
+from support.process import free_port, silent_listener
 
 from remanence.db.connect import (
     Connection,
@@ -45,13 +43,6 @@ def with_parts(uri: str, **parts: str) -> str:
         "database": split.path.removeprefix("/"),
     } | parts
     return "postgresql://{user}:{password}@{host}:{port}/{database}".format(**found)
-
-
-@contextmanager
-def silent_listener() -> Generator[int]:
-    """A port that takes connections and never says anything."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
 
 
 def backend_pid(conn: Connection) -> int:

