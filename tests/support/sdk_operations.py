@@ -166,22 +166,36 @@ def operations(resource: Any, prefix: str = "") -> Iterator[tuple[str, Callable[
 def call_all(server: Server) -> list[Answered]:
     """Call each operation once, those that delete last."""
     requests: list[httpx.Request] = []
-    http = httpx.Client(event_hooks={"request": [requests.append]}, timeout=30)
+    http = httpx.Client(event_hooks={"request": [requests.append]}, timeout=120)
     with server.client(http_client=http) as client:
-        world = World(client)
-        special = _special(world)
-        found = sorted(operations(client), key=lambda item: item[0].endswith("reset"))
+        calls = dict(operations(client))
         answered: list[Answered] = []
-        for name, call in found:
-            arguments = _arguments(call, world.values(), special.get(name, dict)())
+        for name, arguments in planned(client):
             requests.clear()
-            outcome, reason = _outcome(name, call, arguments)
+            outcome, reason = _outcome(name, calls[name], arguments)
             request = requests[0]
-            path = _template(request.url.path, arguments)
-            if outcome == "served" and request.method == "GET" and path in EMPTY_LISTS:
-                outcome = "empty"
-            answered.append(Answered(name, request.method, path, outcome, reason))
+            answered.append(
+                judged(name, request.method, request.url.path, arguments, outcome, reason)
+            )
     return sorted(answered, key=lambda item: item.name)
+
+
+def planned(client: Letta) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every operation and what to call it with, made as it is asked for; a reset comes last."""
+    world = World(client)
+    special = _special(world)
+    for name, call in sorted(operations(client), key=lambda item: item[0].endswith("reset")):
+        yield name, _arguments(call, world.values(), special.get(name, dict)())
+
+
+def judged(
+    name: str, method: str, path: str, arguments: dict[str, Any], outcome: str, reason: str
+) -> Answered:
+    """One row: the path as its template, and a list of what nobody can have made as empty."""
+    path = _template(path, arguments)
+    if outcome == "served" and method == "GET" and path in EMPTY_LISTS:
+        outcome = "empty"
+    return Answered(name, method, path, outcome, reason)
 
 
 def _arguments(

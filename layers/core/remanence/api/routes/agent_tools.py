@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import AgentIdPath, ToolIdPath
@@ -52,7 +52,11 @@ def detach_tool(agent_id: AgentIdPath, tool_id: ToolIdPath, call: ThisCall) -> A
 class Approval(BaseModel):
     """Whether calls of a tool wait for approval."""
 
-    requires_approval: bool = Field(description="Whether calls wait.")
+    requires_approval: bool = Field(
+        # Node's SDK of 1.12.1 sends its parameter under the name that it has there.
+        validation_alias=AliasChoices("requires_approval", "body_requires_approval"),
+        description="Whether calls wait.",
+    )
 
 
 @router.patch("/v1/agents/{agent_id}/tools/approval/{tool_name}")
