@@ -55,9 +55,11 @@ begin
         perform remanence.set_agent_blocks_v1(p ->> 'org_id', made.id, block_ids);
         perform remanence.set_agent_tools_v1(
             p ->> 'org_id', made.id, remanence.tool_ids_v1(p -> 'tool_names', p -> 'tool_ids'));
+        made.org_id := p ->> 'org_id';
+        perform remanence.set_agent_belongings_v1(made, p);
     end if;
     return jsonb_build_object(
-        'outcome', 'ok', 'view', remanence.agent_view_v1(made.id, '{blocks,tools}'));
+        'outcome', 'ok', 'view', remanence.agent_view_v1(made.id, '{blocks,tools,identities}'));
 exception
     when sqlstate 'RM001' then
         get stacked diagnostics refusal = pg_exception_detail;
@@ -183,8 +185,9 @@ begin
         perform remanence.set_agent_tools_v1(
             agent.org_id, agent.id, remanence.tool_ids_v1('[]', p -> 'tool_ids'));
     end if;
+    perform remanence.set_agent_belongings_v1(agent, p);
     return jsonb_build_object(
-        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools}'));
+        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools,identities}'));
 exception
     when sqlstate 'RM001' then
         get stacked diagnostics refusal = pg_exception_detail;
@@ -208,6 +211,13 @@ CREATE FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) RET
                     order by link.position)
                 from remanence.agents_tools as link
                 join remanence.tools as tool on tool.id = link.tool_id
+                where link.agent_id = agent.id), '[]')
+            else '[]' end,
+        'identities', case when 'identities' = any (p_relations)
+            then coalesce((
+                select jsonb_agg(remanence.identity_view_v1(identity) order by link.created_at, identity.id)
+                from remanence.agents_identities as link
+                join remanence.identities as identity on identity.id = link.identity_id
                 where link.agent_id = agent.id), '[]')
             else '[]' end,
         'message_ids', remanence.context_message_ids_v1(agent.id),
@@ -833,6 +843,148 @@ CREATE FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) RETURNS b
         where strpos(lower(p_text), wanted.phrase) > 0)
 $$;
 
+CREATE FUNCTION remanence.identity_link_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    if p ->> 'agent_id' is not null then
+        perform remanence.require_agents_v1(array[p ->> 'agent_id']);
+    else
+        perform remanence.require_blocks_v1(array[p ->> 'block_id']);
+    end if;
+    perform remanence.require_identities_v1(array[p ->> 'identity_id']);
+    if not (p ->> 'attach')::boolean then
+        delete from remanence.agents_identities
+        where agent_id = p ->> 'agent_id' and identity_id = p ->> 'identity_id';
+        delete from remanence.blocks_identities
+        where block_id = p ->> 'block_id' and identity_id = p ->> 'identity_id';
+    elsif p ->> 'agent_id' is not null then
+        insert into remanence.agents_identities (org_id, agent_id, identity_id)
+        values (p ->> 'org_id', p ->> 'agent_id', p ->> 'identity_id')
+        on conflict (agent_id, identity_id) do nothing;
+    else
+        insert into remanence.blocks_identities (org_id, block_id, identity_id)
+        values (p ->> 'org_id', p ->> 'block_id', p ->> 'identity_id')
+        on conflict (block_id, identity_id) do nothing;
+    end if;
+    return '{"outcome": "ok"}';
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+end
+$$;
+
+CREATE TABLE remanence.identities (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    identifier_key text NOT NULL,
+    name text NOT NULL,
+    identity_type text NOT NULL,
+    project_id text,
+    properties jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT identities_type_check CHECK ((identity_type = ANY (ARRAY['org'::text, 'user'::text, 'other'::text])))
+);
+
+CREATE FUNCTION remanence.identity_view_v1(p_identity remanence.identities) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select to_jsonb(p_identity) - 'org_id' || jsonb_build_object(
+        'agent_ids', (
+            select coalesce(jsonb_agg(newest.agent_id order by newest.created_at, newest.agent_id), '[]')
+            from (
+                select link.agent_id, link.created_at from remanence.agents_identities as link
+                where link.identity_id = p_identity.id
+                order by link.created_at desc limit 500) as newest),
+        'block_ids', (
+            select coalesce(jsonb_agg(newest.block_id order by newest.created_at, newest.block_id), '[]')
+            from (
+                select link.block_id, link.created_at from remanence.blocks_identities as link
+                where link.identity_id = p_identity.id
+                order by link.created_at desc limit 500) as newest))
+$$;
+
+CREATE FUNCTION remanence.identity_write_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted remanence.identities := jsonb_populate_record(null::remanence.identities, p -> 'identity');
+    identity remanence.identities;
+    agent_ids text[] := remanence.ids_of_v1(p -> 'agent_ids');
+    block_ids text[] := remanence.ids_of_v1(p -> 'block_ids');
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.require_blocks_v1(coalesce(block_ids, '{}'));
+    perform remanence.require_agents_v1(coalesce(agent_ids, '{}'));
+    if p ->> 'mode' = 'update' then
+        select * into identity from remanence.identities where id = wanted.id for update;
+        if not found then
+            perform remanence.refuse_v1(jsonb_build_object(
+                'outcome', 'not_found', 'kind', 'identity', 'id', wanted.id));
+        end if;
+        wanted := jsonb_populate_record(identity, p -> 'identity');
+        update remanence.identities
+        set identifier_key = wanted.identifier_key, name = wanted.name,
+            identity_type = wanted.identity_type, properties = wanted.properties,
+            updated_at = clock_timestamp()
+        where id = wanted.id
+        returning * into identity;
+    else
+        insert into remanence.identities (
+            id, org_id, identifier_key, name, identity_type, project_id, properties)
+        values (
+            wanted.id, p ->> 'org_id', wanted.identifier_key, wanted.name, wanted.identity_type,
+            wanted.project_id, wanted.properties)
+        on conflict on constraint identities_key_unique do update
+        set name = excluded.name, identity_type = excluded.identity_type,
+            properties = excluded.properties, updated_at = clock_timestamp()
+        where p ->> 'mode' = 'upsert' or identities.id = excluded.id
+        returning * into identity;
+        if identity.id is null then
+            perform remanence.refuse_v1(jsonb_build_object(
+                'outcome', 'conflict', 'message', format(
+                    'there is an identity with the key %L already; PUT changes it',
+                    wanted.identifier_key)));
+        end if;
+    end if;
+    if block_ids is not null then
+        delete from remanence.blocks_identities
+        where identity_id = identity.id and not block_id = any (block_ids);
+        insert into remanence.blocks_identities (org_id, block_id, identity_id)
+        select identity.org_id, wanted_id, identity.id from unnest(block_ids) as wanted_id
+        on conflict (block_id, identity_id) do nothing;
+    end if;
+    if agent_ids is not null then
+        delete from remanence.agents_identities
+        where identity_id = identity.id and not agent_id = any (agent_ids);
+        insert into remanence.agents_identities (org_id, agent_id, identity_id)
+        select identity.org_id, wanted_id, identity.id from unnest(agent_ids) as wanted_id
+        on conflict (agent_id, identity_id) do nothing;
+    end if;
+    return jsonb_build_object('outcome', 'ok', 'identity', remanence.identity_view_v1(identity));
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
+    when unique_violation then
+        return jsonb_build_object('outcome', 'conflict', 'message', format(
+            'there is another identity with the key %L', wanted.identifier_key));
+end
+$$;
+
+CREATE FUNCTION remanence.ids_of_v1(p_list jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case jsonb_typeof(p_list) when 'array'
+        then array(select jsonb_array_elements_text(p_list) order by 1) end
+$$;
+
 CREATE FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1223,6 +1375,24 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.require_agents_v1(p_agent_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    missing text;
+begin
+    perform from remanence.agents where id = any (p_agent_ids) order by id for key share;
+    select wanted into missing
+    from unnest(p_agent_ids) as wanted
+    where not exists (select from remanence.agents where id = wanted)
+    limit 1;
+    if missing is not null then
+        perform remanence.refuse_v1(
+            jsonb_build_object('outcome', 'not_found', 'kind', 'agent', 'id', missing));
+    end if;
+end
+$$;
+
 CREATE FUNCTION remanence.require_blocks_v1(p_block_ids text[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1237,6 +1407,24 @@ begin
     if missing is not null then
         perform remanence.refuse_v1(
             jsonb_build_object('outcome', 'not_found', 'kind', 'block', 'id', missing));
+    end if;
+end
+$$;
+
+CREATE FUNCTION remanence.require_identities_v1(p_identity_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    missing text;
+begin
+    perform from remanence.identities where id = any (p_identity_ids) order by id for key share;
+    select wanted into missing
+    from unnest(p_identity_ids) as wanted
+    where not exists (select from remanence.identities where id = wanted)
+    limit 1;
+    if missing is not null then
+        perform remanence.refuse_v1(
+            jsonb_build_object('outcome', 'not_found', 'kind', 'identity', 'id', missing));
     end if;
 end
 $$;
@@ -1419,6 +1607,23 @@ begin
         end if;
     end loop;
     return nullif(ltrim(said), '');
+end
+$$;
+
+CREATE FUNCTION remanence.set_agent_belongings_v1(p_agent remanence.agents, p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    identity_ids text[] := remanence.ids_of_v1(p -> 'identity_ids');
+begin
+    if identity_ids is not null then
+        perform remanence.require_identities_v1(identity_ids);
+        delete from remanence.agents_identities
+        where agent_id = p_agent.id and not identity_id = any (identity_ids);
+        insert into remanence.agents_identities (org_id, agent_id, identity_id)
+        select p_agent.org_id, p_agent.id, wanted_id from unnest(identity_ids) as wanted_id
+        on conflict (agent_id, identity_id) do nothing;
+    end if;
 end
 $$;
 
@@ -2170,6 +2375,13 @@ CREATE TABLE remanence.agents_blocks (
     "position" integer NOT NULL
 );
 
+CREATE TABLE remanence.agents_identities (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    identity_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE remanence.agents_tools (
     org_id text NOT NULL,
     agent_id text NOT NULL,
@@ -2213,6 +2425,13 @@ CREATE TABLE remanence.blocks (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT blocks_limit_check CHECK (("limit" > 0)),
     CONSTRAINT blocks_value_check CHECK ((length(value) <= "limit"))
+);
+
+CREATE TABLE remanence.blocks_identities (
+    org_id text NOT NULL,
+    block_id text NOT NULL,
+    identity_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE remanence.messages (
@@ -2341,6 +2560,9 @@ ALTER TABLE ONLY remanence.agents_blocks
 ALTER TABLE ONLY remanence.agents_blocks
     ADD CONSTRAINT agents_blocks_pkey PRIMARY KEY (agent_id, block_id);
 
+ALTER TABLE ONLY remanence.agents_identities
+    ADD CONSTRAINT agents_identities_pkey PRIMARY KEY (agent_id, identity_id);
+
 ALTER TABLE ONLY remanence.agents
     ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
 
@@ -2356,11 +2578,20 @@ ALTER TABLE ONLY remanence.archives
 ALTER TABLE ONLY remanence.block_versions
     ADD CONSTRAINT block_versions_pkey PRIMARY KEY (block_id, version);
 
+ALTER TABLE ONLY remanence.blocks_identities
+    ADD CONSTRAINT blocks_identities_pkey PRIMARY KEY (block_id, identity_id);
+
 ALTER TABLE ONLY remanence.blocks
     ADD CONSTRAINT blocks_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY remanence.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.identities
+    ADD CONSTRAINT identities_key_unique UNIQUE NULLS NOT DISTINCT (org_id, identifier_key, project_id);
+
+ALTER TABLE ONLY remanence.identities
+    ADD CONSTRAINT identities_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY remanence.messages
     ADD CONSTRAINT messages_id_unique UNIQUE (id);
@@ -2403,6 +2634,8 @@ ALTER TABLE ONLY remanence.tools
 
 CREATE INDEX agents_blocks_block_idx ON remanence.agents_blocks USING btree (block_id);
 
+CREATE INDEX agents_identities_identity_idx ON remanence.agents_identities USING btree (identity_id, created_at);
+
 CREATE INDEX agents_org_created_idx ON remanence.agents USING btree (org_id, created_at, id);
 
 CREATE INDEX agents_org_name_idx ON remanence.agents USING btree (org_id, name);
@@ -2415,6 +2648,8 @@ CREATE INDEX archives_agents_archive_idx ON remanence.archives_agents USING btre
 
 CREATE INDEX archives_org_created_idx ON remanence.archives USING btree (org_id, created_at, id);
 
+CREATE INDEX blocks_identities_identity_idx ON remanence.blocks_identities USING btree (identity_id, created_at);
+
 CREATE INDEX blocks_org_created_idx ON remanence.blocks USING btree (org_id, created_at, id);
 
 CREATE INDEX blocks_org_label_idx ON remanence.blocks USING btree (org_id, label);
@@ -2424,6 +2659,8 @@ CREATE INDEX conversations_agent_created_idx ON remanence.conversations USING bt
 CREATE UNIQUE INDEX conversations_default_idx ON remanence.conversations USING btree (agent_id) WHERE is_default;
 
 CREATE INDEX conversations_window_tokens_idx ON remanence.conversations USING btree (window_tokens);
+
+CREATE INDEX identities_org_created_idx ON remanence.identities USING btree (org_id, created_at, id);
 
 CREATE INDEX messages_agent_created_idx ON remanence.messages USING btree (agent_id, created_at, id);
 
@@ -2457,6 +2694,12 @@ ALTER TABLE ONLY remanence.agents_blocks
 ALTER TABLE ONLY remanence.agents_blocks
     ADD CONSTRAINT agents_blocks_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY remanence.agents_identities
+    ADD CONSTRAINT agents_identities_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.agents_identities
+    ADD CONSTRAINT agents_identities_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES remanence.identities(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY remanence.agents
     ADD CONSTRAINT agents_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
 
@@ -2478,11 +2721,20 @@ ALTER TABLE ONLY remanence.archives
 ALTER TABLE ONLY remanence.block_versions
     ADD CONSTRAINT block_versions_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY remanence.blocks_identities
+    ADD CONSTRAINT blocks_identities_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.blocks_identities
+    ADD CONSTRAINT blocks_identities_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES remanence.identities(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY remanence.blocks
     ADD CONSTRAINT blocks_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
 
 ALTER TABLE ONLY remanence.conversations
     ADD CONSTRAINT conversations_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.identities
+    ADD CONSTRAINT identities_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
 
 ALTER TABLE ONLY remanence.messages
     ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
@@ -2517,6 +2769,10 @@ ALTER TABLE remanence.agents_blocks ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY agents_blocks_of_org ON remanence.agents_blocks TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
+ALTER TABLE remanence.agents_identities ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY agents_identities_of_org ON remanence.agents_identities TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 CREATE POLICY agents_of_org ON remanence.agents TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.agents_tools ENABLE ROW LEVEL SECURITY;
@@ -2537,11 +2793,19 @@ CREATE POLICY block_versions_of_org ON remanence.block_versions TO remanence_app
 
 ALTER TABLE remanence.blocks ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE remanence.blocks_identities ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY blocks_identities_of_org ON remanence.blocks_identities TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 CREATE POLICY blocks_of_org ON remanence.blocks TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.conversations ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY conversations_of_org ON remanence.conversations TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.identities ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY identities_of_org ON remanence.identities TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.messages ENABLE ROW LEVEL SECURITY;
 
@@ -2679,6 +2943,20 @@ GRANT ALL ON FUNCTION remanence.fold(content text) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.identity_link_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.identity_link_v1(p jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.identities TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.identity_view_v1(p_identity remanence.identities) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.identity_view_v1(p_identity remanence.identities) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.identity_write_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.identity_write_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.ids_of_v1(p_list jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.ids_of_v1(p_list jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) TO remanence_app;
 
@@ -2718,13 +2996,20 @@ GRANT ALL ON FUNCTION remanence.raise_v1(p_near double precision, p_is_speaker b
 REVOKE ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.refuse_run_v1(p_run_id text, p_refusal jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.refuse_run_v1(p_run_id text, p_refusal jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.refuse_v1(p_outcome jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.require_agents_v1(p_agent_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.require_agents_v1(p_agent_ids text[]) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.require_blocks_v1(p_block_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.require_blocks_v1(p_block_ids text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.require_identities_v1(p_identity_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.require_identities_v1(p_identity_ids text[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.run_cancel_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.run_cancel_v1(p jsonb) TO remanence_app;
@@ -2737,6 +3022,9 @@ GRANT ALL ON FUNCTION remanence.run_steps_v1(p_run_id text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.said(role text, parts jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.said(role text, parts jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.set_agent_belongings_v1(p_agent remanence.agents, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.set_agent_belongings_v1(p_agent remanence.agents, p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.set_agent_blocks_v1(p_org_id text, p_agent_id text, p_block_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.set_agent_blocks_v1(p_org_id text, p_agent_id text, p_block_ids text[]) TO remanence_app;
@@ -2803,6 +3091,8 @@ GRANT ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_blocks TO remanence_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_identities TO remanence_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_tools TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives_agents TO remanence_app;
@@ -2810,6 +3100,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives_agents TO remanenc
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.block_versions TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks_identities TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.messages TO remanence_app;
 

@@ -17,7 +17,7 @@ DOCUMENT = Path(__file__).parents[2] / "infra/openapi.json"
 
 
 def test_openapi_file_is_what_is_served(server: Server, rewrite: bool) -> None:
-    document = httpx.get(f"{server.base_url}/openapi.json").json()
+    document = httpx.get(f"{server.base_url}/openapi.json", timeout=60).json()
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if rewrite:
         DOCUMENT.write_text(text)
@@ -26,7 +26,7 @@ def test_openapi_file_is_what_is_served(server: Server, rewrite: bool) -> None:
 
 
 def test_openapi_describes_every_served_operation(server: Server) -> None:
-    paths = httpx.get(f"{server.base_url}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{server.base_url}/openapi.json", timeout=60).json()["paths"]
 
     for router in ROUTERS:
         if router is unserved.router:
@@ -39,7 +39,7 @@ def test_openapi_describes_every_served_operation(server: Server) -> None:
 
 
 def test_openapi_types_the_answers_with_messages(server: Server) -> None:
-    document = httpx.get(f"{server.base_url}/openapi.json").json()
+    document = httpx.get(f"{server.base_url}/openapi.json", timeout=60).json()
 
     lists = [path for path in document["paths"] if path.endswith("/messages")]
     assert len(lists) >= 4

@@ -79,7 +79,7 @@ def test_operation_that_is_not_served_says_so_once(server: Server, method: str, 
 
 
 def test_openapi_describes_what_is_served(server: Server) -> None:
-    document = httpx.get(f"{server.base_url}/openapi.json").json()
+    document = httpx.get(f"{server.base_url}/openapi.json", timeout=60).json()
 
     fields = document["components"]["schemas"]["CreateAgent"]["properties"]
     assert len(fields) >= 47

@@ -18,6 +18,7 @@ from remanence.db.catalog_agents import AgentChange, AgentFilter, AgentView, New
 from remanence.db.catalog_blocks import BlockFilter, BlockTarget
 from remanence.db.catalog_tools import ToolFilter
 from remanence.db.connect import OneConnection
+from remanence.db.identities import IdentityWrite
 from remanence.db.paging import Page
 from remanence.db.queries import Queries
 from remanence.db.seed import seed
@@ -227,6 +228,17 @@ def test_another_organization_sees_and_changes_nothing(
     )
     agent_id, block_id = view.agent.id, view.blocks[0].id
     tool_id = catalog.tools.list_tools(ORG, ToolFilter(), Page())[0].id
+    identity = IdentityWrite(
+        columns={
+            "identifier_key": new_id("user"),
+            "name": "Bob",
+            "identity_type": "user",
+            "properties": [],
+        },
+        block_ids=(block_id,),
+    )
+    identity_id = catalog.identities.write_identity(ORG, new_id("identity"), identity, "create").id
+    own = catalog.identities
     stranger = OrgId(new_id("org"))
     with psycopg.connect(database.admin_uri, autocommit=True) as conn:
         conn.execute("insert into remanence.organizations values (%s, 'Stranger')", [stranger])
@@ -246,6 +258,13 @@ def test_another_organization_sees_and_changes_nothing(
         lambda: catalog.blocks.delete_block(stranger, block_id),
         lambda: catalog.tools.load_tool(stranger, tool_id),
         lambda: catalog.agents.create_agent(stranger, a_new_agent(block_ids=(block_id,))),
+        lambda: catalog.agents.create_agent(stranger, a_new_agent(identity_ids=(identity_id,))),
+        lambda: own.load_identity(stranger, identity_id),
+        lambda: own.delete_identity(stranger, identity_id),
+        lambda: own.link_identity(stranger, identity_id, agent_id=agent_id, attach=True),
+        lambda: own.link_identity(stranger, identity_id, block_id=block_id, attach=False),
+        lambda: own.write_identity(stranger, identity_id, identity, "update"),
+        lambda: own.write_identity(stranger, new_id("identity"), identity, "upsert"),
     ]
     for call in calls:
         with pytest.raises(NotFound):

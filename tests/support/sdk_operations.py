@@ -53,9 +53,16 @@ class World:
         self.block_id = client.blocks.create(label="notes", value="x").id
         self.archive_id = client.archives.create(name="a").id
         self.tool_id = client.tools.list(name="core_memory_append").items[0].id
+        self.identity_id = self._make_identity()
         self.conversation_id = client.conversations.create(agent_id=self.agent_id).id
         spoken = list(client.conversations.messages.create(self.conversation_id, input="hello"))
         self.conversation_run_id = next(event.run_id for event in spoken if event.run_id)
+
+    def _make_identity(self) -> str:
+        """Of a resource that this version of the SDK can only attach."""
+        body = {"identifier_key": "bob", "name": "Bob", "identity_type": "user"}
+        made = self.client.post("/v1/identities/", body=body, cast_to=object)
+        return str(made["id"])  # type: ignore[index]
 
     def values(self) -> dict[str, Any]:
         """What stands for a parameter of this name."""
@@ -72,7 +79,7 @@ class World:
             "tool_id": self.tool_id,
             "file_id": f"file-{uuid.uuid4()}",
             "folder_id": f"source-{uuid.uuid4()}",
-            "identity_id": f"identity-{uuid.uuid4()}",
+            "identity_id": self.identity_id,
             "mcp_server_id": f"mcp_server-{uuid.uuid4()}",
             "scheduled_message_id": str(uuid.uuid4()),
         }

@@ -62,6 +62,7 @@ def run_id_of(response_id: str) -> str:
 AgentIdPath = Annotated[str, of_kind("agent"), Path(description="The agent's id.")]
 ArchiveIdPath = Annotated[str, of_kind("archive"), Path(description="The archive's id.")]
 BlockIdPath = Annotated[str, of_kind("block"), Path(description="The block's id.")]
+IdentityIdPath = Annotated[str, of_kind("identity"), Path(description="The identity's id.")]
 PassageIdPath = Annotated[str, of_kind("passage"), Path(description="The passage's id.")]
 MessageIdPath = Annotated[str, of_kind("message"), Path(description="The message's id.")]
 ResponseIdPath = Annotated[str, Path(description="The response's id.")]

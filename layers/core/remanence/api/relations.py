@@ -35,7 +35,7 @@ class Relations:
     @property
     def stored(self) -> list[Relation]:
         """Those that are read from tables of their own."""
-        stored: tuple[Relation, ...] = ("blocks", "tools")
+        stored: tuple[Relation, ...] = ("blocks", "tools", "identities")
         return [name for name in stored if name in self.names]
 
     @property
@@ -44,7 +44,7 @@ class Relations:
         return "tags" in self.names
 
 
-_ALL = Relations(frozenset({"blocks", "tools", "tags"}))
+_ALL = Relations(frozenset({"blocks", "tools", "identities", "tags"}))
 
 
 async def _read_relations(

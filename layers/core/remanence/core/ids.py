@@ -14,6 +14,7 @@ Kind = Literal[
     "archive",
     "block",
     "conv",
+    "identity",
     "message",
     "org",
     "passage",

@@ -15,6 +15,7 @@ from remanence.db.catalog_agents import Agents
 from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
 from remanence.db.conversations import Conversations
+from remanence.db.identities import Identities
 
 if TYPE_CHECKING:
     from remanence.core.ids import OrgId
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Agents, blocks, tools, conversations and archives; and the tags on them."""
+    """Agents, blocks, tools, conversations, archives and identities; and the tags on them."""
 
     queries: Queries
 
@@ -52,6 +53,11 @@ class Catalog:
     def archives(self) -> Archives:
         """Archives, of one agent or shared."""
         return Archives(self.queries)
+
+    @property
+    def identities(self) -> Identities:
+        """Whom agents and blocks belong to."""
+        return Identities(self.queries)
 
     @property
     def imports(self) -> Imports:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from remanence.db.catalog_rows import agent_to_row, block_to_row, prompt_state_from_row
+from remanence.db.identities import identity_from_row
 from remanence.db.outcomes import Stale, call_catalog
 from remanence.db.paging import list_page
 from remanence.db.rows import (
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
     from remanence.core.ids import OrgId
     from remanence.core.types import Agent, Block, Message, State, Tool, ToolRule
+    from remanence.db.identities import Identity
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
-Relation = Literal["blocks", "tools"]
+Relation = Literal["blocks", "tools", "identities"]
 
 # Others would have to change the same agent that often in a row for an update to give up.
 _UPDATE_TRIES = 5
@@ -48,6 +50,7 @@ class AgentView:
     tools: tuple[Tool, ...]
     message_ids: tuple[str, ...]
     pending: Message | None = None
+    identities: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class NewAgent:
     block_ids: tuple[str, ...] = ()
     tool_names: tuple[str, ...] = ()
     tool_ids: tuple[str, ...] = ()
+    identity_ids: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
 
 
@@ -74,11 +78,15 @@ class AgentChange:
     agent: Agent
     block_ids: tuple[str, ...] | None = None
     tool_ids: tuple[str, ...] | None = None
+    identity_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentFilter:
-    """Which agents a list shows; None: no matter. `tags`: any of them, or all."""
+    """Which agents a list shows; None: no matter.
+
+    `tags`: any of them, or all. `identifier_keys`: of any identity with one of these keys.
+    """
 
     agent_name: str | None = None
     query_text: str | None = None
@@ -87,6 +95,8 @@ class AgentFilter:
     base_template_id: str | None = None
     last_stop_reason: str | None = None
     block_id: str | None = None
+    identity_id: str | None = None
+    identifier_keys: list[str] | None = None
     tags: list[str] | None = None
     match_all_tags: bool = False
     with_hidden: bool = False
@@ -102,7 +112,7 @@ class Agents:
         """Make an agent; the same id again gives the agent that is there.
 
         Raises:
-            NotFound: a block or tool that was named.
+            NotFound: a block, tool or identity that was named.
             Conflict: two of its blocks have the same label.
         """
         answer = call_catalog(
@@ -115,6 +125,7 @@ class Agents:
             block_ids=new.block_ids,
             tool_names=new.tool_names,
             tool_ids=new.tool_ids,
+            identity_ids=new.identity_ids,
             messages=[message_to_row(message) for message in new.messages],
         )
         return _view(answer["view"])
@@ -176,7 +187,7 @@ class Agents:
         Two round trips; when somebody else was faster, the same again on what they wrote.
 
         Raises:
-            NotFound: the agent, or a block or tool that was named.
+            NotFound: the agent, or a block, tool or identity that was named.
             Conflict: two of its blocks would have the same label; or others are always faster.
         """
         for _ in range(_UPDATE_TRIES):
@@ -191,6 +202,7 @@ class Agents:
                     base_version=known.agent.version,
                     block_ids=wanted.block_ids,
                     tool_ids=wanted.tool_ids,
+                    identity_ids=wanted.identity_ids,
                 )
             except Stale:
                 continue
@@ -266,5 +278,6 @@ def _view(row: Row) -> AgentView:
         blocks=tuple(block_from_row(block) for block in row["blocks"]),
         tools=tuple(tool_from_row(tool) for tool in row["tools"]),
         message_ids=tuple(row["message_ids"]),
+        identities=tuple(identity_from_row(identity) for identity in row["identities"]),
         pending=None if row["pending"] is None else message_from_row(row["pending"]),
     )

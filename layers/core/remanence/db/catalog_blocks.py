@@ -29,6 +29,7 @@ class BlockFilter:
 
     `agent_id`: attached to this agent. `agents_eq`, `agents_gt`, `agents_lt`: attached to one of
     these numbers of agents, to more, to fewer. `tags`: any of them, or all.
+    `identifier_keys`: of any identity with one of these keys.
     """
 
     agent_id: str | None = None
@@ -38,6 +39,8 @@ class BlockFilter:
     description_search: str | None = None
     template_name: str | None = None
     project_id: str | None = None
+    identity_id: str | None = None
+    identifier_keys: list[str] | None = None
     tags: list[str] | None = None
     match_all_tags: bool = False
     templates_only: bool = False

@@ -64,9 +64,9 @@ class AgentQuery(BaseModel):
     project_id: str | None = None
     template_id: str | None = None
     base_template_id: str | None = None
-    identity_id: str | None = Field(default=None, description="Finds nothing: not served yet.")
+    identity_id: str | None = Field(default=None, description="Attached to this identity.")
     identifier_keys: list[str] | None = Field(
-        default=None, description="Finds nothing: not served yet."
+        default=None, description="Attached to an identity with one of these keys."
     )
     created_by_id: str | None = None
     show_hidden_agents: bool = Field(default=False, description="Hidden ones too.")
@@ -75,8 +75,7 @@ class AgentQuery(BaseModel):
 
     def finds_nothing(self) -> bool:
         """Whether it asks for what no agent here has."""
-        stranger = self.created_by_id not in {None, DEFAULT_USER_ID}
-        return stranger or self.identity_id is not None or bool(self.identifier_keys)
+        return self.created_by_id not in {None, DEFAULT_USER_ID}
 
     def to_filter(self) -> AgentFilter:
         """The filter for the catalog."""
@@ -89,6 +88,8 @@ class AgentQuery(BaseModel):
             project_id=self.project_id,
             template_id=self.template_id,
             base_template_id=self.base_template_id,
+            identity_id=self.identity_id,
+            identifier_keys=self.identifier_keys or None,
             with_hidden=self.show_hidden_agents,
         )
 

@@ -32,9 +32,9 @@ class BlockQuery(BaseModel):
     match_all_tags: bool = Field(default=False, description="All of the tags.")
     templates_only: bool = Field(default=False, description="Only templates.")
     project_id: str | None = None
-    identity_id: str | None = Field(default=None, description="Finds nothing: not served yet.")
+    identity_id: str | None = Field(default=None, description="Attached to this identity.")
     identifier_keys: list[str] | None = Field(
-        default=None, description="Finds nothing: not served yet."
+        default=None, description="Attached to an identity with one of these keys."
     )
     connected_to_agents_count_eq: list[Count] | None = Field(
         default=None, description="Attached to one of these numbers of agents."
@@ -46,10 +46,6 @@ class BlockQuery(BaseModel):
         default=None, description="Attached to fewer agents than this."
     )
     show_hidden_blocks: bool = Field(default=False, description="Hidden ones too.")
-
-    def finds_nothing(self) -> bool:
-        """Whether it asks for what no block here has."""
-        return self.identity_id is not None or bool(self.identifier_keys)
 
     def to_filter(self) -> BlockFilter:
         """The filter for the catalog."""
@@ -63,6 +59,8 @@ class BlockQuery(BaseModel):
             match_all_tags=self.match_all_tags,
             templates_only=self.templates_only,
             project_id=self.project_id,
+            identity_id=self.identity_id,
+            identifier_keys=self.identifier_keys or None,
             agents_eq=self.connected_to_agents_count_eq,
             agents_gt=self.connected_to_agents_count_gt,
             agents_lt=self.connected_to_agents_count_lt,
@@ -84,8 +82,6 @@ def list_blocks(
     call: ThisCall,
 ) -> list[BlockState]:
     """List blocks."""
-    if query.finds_nothing():
-        return []
     blocks = call.deps.catalog.blocks.list_blocks(call.org_id, query.to_filter(), page)
     return [block_to_wire(block) for block in blocks]
 

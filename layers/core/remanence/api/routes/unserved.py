@@ -29,7 +29,6 @@ EMPTY_LISTS: dict[str, JsonValue] = {
     f"{_FOLDER}/agents": [],
     f"{_FOLDER}/files": [],
     "/v1/groups/": [],
-    "/v1/identities/": [],
     "/v1/mcp-servers/": [],
     f"{_SERVER}/tools": [],
 }
@@ -57,10 +56,6 @@ NOT_SERVED: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", f"{_FOLDER}/files/{{file_id}}"),
         ("POST", f"{_FOLDER}/upload"),
         ("DELETE", f"{_FOLDER}/{{file_id}}"),
-    ),
-    "identities": (
-        ("PATCH", f"{_AGENT}/identities/attach/{{identity_id}}"),
-        ("PATCH", f"{_AGENT}/identities/detach/{{identity_id}}"),
     ),
     "MCP servers": (
         ("POST", "/v1/mcp-servers/"),

@@ -5,7 +5,7 @@ Agent -> db. Both share one way of applying a field, so that an agent made with 
 changed to it are the same.
 A field that is left out stays; null clears what may be empty and else changes nothing. What has
 no behaviour here is kept in `extras` and read back; what would mislead when it were only kept
-(secrets, folders, identities) is refused.
+(secrets, folders) is refused.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,6 @@ _NOT_SERVED = {
     "tool_exec_environment_variables": "secrets are not served yet, and not stored as plain text",
     "folder_ids": "folders are not served yet",
     "source_ids": "folders are not served yet",
-    "identity_ids": "identities are not served yet",
     "from_template": "templates are not served yet",
     "message_ids": "the messages in context follow from the history and cannot be set",
 }
@@ -72,6 +71,7 @@ def _known_zone(name: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 BlockIds = list[Annotated[str, of_kind("block")]]
+IdentityIds = list[Annotated[str, of_kind("identity")]]
 ToolIds = list[Annotated[str, of_kind("tool")]]
 
 
@@ -155,7 +155,7 @@ class AgentFields(BaseModel):
     )
     folder_ids: list[str] | None = Field(default=None, description="Not served yet.")
     source_ids: list[str] | None = Field(default=None, description="Not served yet.")
-    identity_ids: list[str] | None = Field(default=None, description="Not served yet.")
+    identity_ids: IdentityIds | None = Field(default=None, description="Whom it belongs to.")
 
     def applied_to(self, agent: Agent, window_of: WindowOf) -> Agent:
         """The agent with what was given.

@@ -101,6 +101,7 @@ class CreateAgent(AgentFields):
             block_ids=tuple(self.block_ids or ()),
             tool_names=tools,
             tool_ids=tuple(ids),
+            identity_ids=tuple(self.identity_ids or ()),
             messages=self._messages(making),
         )
 
@@ -201,6 +202,7 @@ class UpdateAgent(AgentFields):
             agent=agent,
             block_ids=None if self.block_ids is None else tuple(self.block_ids),
             tool_ids=None if self.tool_ids is None else tuple(self.tool_ids),
+            identity_ids=None if self.identity_ids is None else tuple(self.identity_ids),
         )
 
     def _with_plain_fields(self, agent: Agent) -> Agent:

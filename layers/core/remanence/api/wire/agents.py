@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.blocks import BlockState, block_to_wire
+from remanence.api.wire.identities import IdentityState, identity_to_wire
 from remanence.api.wire.messages import request_to_wire
 from remanence.api.wire.models import (
     EmbeddingConfig,
@@ -64,8 +65,8 @@ class AgentState(BaseModel):
     message_ids: list[str] = Field(description="The newest 500 messages in context, in order.")
     secrets: list[Any] = Field(default=[], description="Always empty.")
     tool_exec_environment_variables: list[Any] = Field(default=[], description="Always empty.")
-    identity_ids: list[str] = Field(default=[], description="Always empty.")
-    identities: list[Any] = Field(default=[], description="Always empty.")
+    identity_ids: list[str] = Field(description="Ids of `identities`; a relation.")
+    identities: list[IdentityState] = Field(description="Whom it belongs to; a relation.")
     multi_agent_group: None = None
     managed_group: None = None
     pending_approval: dict[str, Any] | None = Field(
@@ -125,6 +126,8 @@ def agent_to_wire(view: AgentView, *, with_tags: bool = True) -> AgentState:
         blocks=blocks,
         tools=[tool_to_wire(tool) for tool in view.tools],
         tool_rules=[rule_to_wire(rule) for rule in agent.tool_rules],
+        identity_ids=[identity.id for identity in view.identities],
+        identities=[identity_to_wire(identity) for identity in view.identities],
         message_ids=list(view.message_ids),
         pending_approval=None if view.pending is None else request_to_wire(view.pending),
         message_buffer_autoclear=agent.message_buffer_autoclear,

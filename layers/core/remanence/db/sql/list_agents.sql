@@ -1,9 +1,10 @@
 -- list_agents: one page of the agents that pass every filter.
 -- takes:   lower_id, upper_id text; ascending, scan_up boolean; page_limit integer; order_by text;
 --          agent_name, query_text, project_id, template_id, base_template_id, last_stop_reason,
---          block_id text; tags text[]; match_all_tags, with_hidden boolean; relations text[]
--- returns: 0..page_limit rows: view jsonb {agent, blocks, tools, message_ids}
--- uses:    agents_org_created_idx (order_by created_at), agents_tags_idx, agents_blocks_block_idx
+--          block_id, identity_id text; tags, identifier_keys text[]; match_all_tags, with_hidden boolean; relations text[]
+-- returns: 0..page_limit rows: view jsonb {agent, blocks, tools, identities, message_ids}
+-- uses:    agents_org_created_idx (order_by created_at), agents_tags_idx, agents_blocks_block_idx,
+--          agents_identities_pkey
 with matching as not materialized (
     select agent.id,
         remanence.agent_sort_key_v1(
@@ -27,6 +28,14 @@ with matching as not materialized (
         and (%(block_id)s::text is null or exists (
             select from remanence.agents_blocks as link
             where link.agent_id = agent.id and link.block_id = %(block_id)s::text))
+        and (%(identity_id)s::text is null or exists (
+            select from remanence.agents_identities as link
+            where link.agent_id = agent.id and link.identity_id = %(identity_id)s::text))
+        and (%(identifier_keys)s::text[] is null or exists (
+            select from remanence.agents_identities as link
+            join remanence.identities as identity on identity.id = link.identity_id
+            where link.agent_id = agent.id
+                and identity.identifier_key = any (%(identifier_keys)s::text[])))
 ),
 bounded as not materialized (
     select matching.id, matching.sort_key

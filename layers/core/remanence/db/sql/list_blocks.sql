@@ -1,10 +1,11 @@
 -- list_blocks: one page of the blocks that pass every filter; of one agent, if one is named.
 -- takes:   lower_id, upper_id text; ascending, scan_up boolean; page_limit integer;
 --          agent_id, label, label_search, value_search, description_search, template_name,
---          project_id text; tags text[]; match_all_tags, templates_only, with_hidden boolean;
+--          project_id, identity_id text; tags, identifier_keys text[]; match_all_tags, templates_only, with_hidden boolean;
 --          agents_eq integer[]; agents_gt, agents_lt integer (how many agents it is attached to)
 -- returns: 0..page_limit rows: block jsonb {row of blocks}
--- uses:    blocks_org_created_idx, blocks_org_label_idx, agents_blocks_block_idx
+-- uses:    blocks_org_created_idx, blocks_org_label_idx, agents_blocks_block_idx,
+--          blocks_identities_pkey
 with matching as not materialized (
     select block.*
     from remanence.blocks as block
@@ -27,6 +28,14 @@ with matching as not materialized (
             then block.tags @> %(tags)s::text[] else block.tags && %(tags)s::text[] end)
         and (not %(templates_only)s::boolean or block.extras -> 'is_template' = 'true')
         and (%(with_hidden)s::boolean or not block.hidden)
+        and (%(identity_id)s::text is null or exists (
+            select from remanence.blocks_identities as link
+            where link.block_id = block.id and link.identity_id = %(identity_id)s::text))
+        and (%(identifier_keys)s::text[] is null or exists (
+            select from remanence.blocks_identities as link
+            join remanence.identities as identity on identity.id = link.identity_id
+            where link.block_id = block.id
+                and identity.identifier_key = any (%(identifier_keys)s::text[])))
         and (%(agents_eq)s::integer[] is null or (
             select count(*) from remanence.agents_blocks as link
             where link.block_id = block.id) = any (%(agents_eq)s::integer[]))
