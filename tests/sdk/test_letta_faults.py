@@ -81,7 +81,7 @@ def test_search_of_the_agent_takes_words_in_any_order_and_honours_dates(client: 
     named = client.conversations.create(agent_id=agent.id).id  # there it is out of view
 
     def finds(query: str, **dates: str) -> str:
-        search = f"call conversation_search {json.dumps({'query': query} | dates)}; say ok"
+        search = f"call conversation_search {json.dumps({'query': query} | dates)}]] [[then: say ok"
         events = client.conversations.messages.create(named, input=f"find [[script: {search}]]")
         return returned(events)
 
@@ -129,7 +129,7 @@ def test_edit_by_a_tool_is_in_view_at_the_next_step_and_the_next_run(
         options = {} if named else {"agent_id": agent.id}
         list(client.conversations.messages.create(place, input=text, **options))
 
-    say(f"{first} [[script: {insert}; say noted]]")
+    say(f"{first} [[script: {insert}]] [[then: say noted]]")
     second_step = asked(server, first)
     say(f"{later} [[script: say ok]]")
 
@@ -160,7 +160,7 @@ def test_block_over_its_limit_is_refused_by_every_way_in(client: Letta) -> None:
     with pytest.raises(UnprocessableEntityError):
         client.agents.blocks.update("small", agent_id=agent.id, value=long)
     call = f'call memory_insert {{"label": "small", "new_string": "{long}"}}'
-    done = client.agents.messages.create(agent.id, input=f"go [[script: {call}; say ok]]")
+    done = client.agents.messages.create(agent.id, input=f"go [[script: {call}]] [[then: say ok]]")
 
     assert "20" in returned(done.messages)
     assert client.agents.blocks.retrieve("small", agent_id=agent.id).value == "x"
