@@ -11,8 +11,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from remanence.core.builtin import BUILTIN_TOOLS
-from remanence.core.calls import Clock, Embedded, Found, lookups_of, read_calls
+from remanence.core.calls import Clock, lookups_of, read_calls
 from remanence.core.exchange import ModelSettings, Reply, Text, TextDelta, ToolReturn, Usage
+from remanence.core.findings import Embedded, Found
 from remanence.core.plan import plan_step
 from remanence.core.search_tools import ArchivalInsert, ArchivalSearch, MessageHit, PassageHit
 from remanence.core.step import StepIds, advance, apply_reply

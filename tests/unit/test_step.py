@@ -17,15 +17,16 @@ from support.states import (
 )
 
 from remanence.core.approvals import open_calls, with_client_tools
-from remanence.core.calls import Failed, Found, read_calls
+from remanence.core.calls import read_calls
 from remanence.core.exchange import Approval, Reply, Text, ToolCall, ToolReturn, Usage
+from remanence.core.findings import Failed, Found
 from remanence.core.plan import plan_step
 from remanence.core.step import Outcome, advance, apply_open_calls, apply_reply
 from remanence.core.types import RunOptions, State, StopReason, ToolRule, run_status_of
 from remanence.db.rows import part_from_row, part_to_row
 
 if TYPE_CHECKING:
-    from remanence.core.calls import Finding
+    from remanence.core.findings import Finding
 
 
 def calling(*calls: tuple[str, str], finish: str = "tool_calls") -> Reply:

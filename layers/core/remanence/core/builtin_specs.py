@@ -66,7 +66,7 @@ CONVERSATION_SEARCH = _spec(
     "Search everything that was ever said between you and the user, also what has left your view. "
     "Use it before you say that you do not know or do not remember. Words and meaning both count, "
     "so a few telling words work better than a whole sentence. Without a query it lists the "
-    "newest messages that pass the filters.",
+    "newest messages that pass the filters. With expand it shows what stands behind a summary.",
     {
         "query": _text("What to look for. Leave it out to list by date or role only."),
         "roles": _texts(
@@ -78,6 +78,10 @@ CONVERSATION_SEARCH = _spec(
         "start_date": _text(f"Nothing older than this moment. {_DATE_FORMS}"),
         "end_date": _text(
             f"Nothing newer than this moment; a date alone includes that whole day. {_DATE_FORMS}"
+        ),
+        "expand": _text(
+            'Instead of a search: the span of a summary in your view, "1-40" for [messages 1-40], '
+            "to read the finer summaries or the words behind it, oldest first."
         ),
     },
     [],

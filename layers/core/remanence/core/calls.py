@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from remanence.core.arguments import read_arguments
 from remanence.core.custom_tools import CUSTOM_TOOL, ToolRan, ToolRun
 from remanence.core.exchange import ToolReturn
+from remanence.core.expansion import Expand, read_expand, render_expansion
+from remanence.core.findings import Embedded, Expanded, Failed, Finding, Found, Lookup, NewPassage
 from remanence.core.memory_tools import MEMORY_TOOLS, run_memory_tool
 from remanence.core.rules import constraint_error
 from remanence.core.search_tools import (
     ArchivalInsert,
     ArchivalSearch,
     ConversationSearch,
-    MessageHit,
-    PassageHit,
     read_lookup,
     render_archival_hits,
     render_conversation_hits,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from remanence.core.ids import IdSource
     from remanence.core.rules import Allowed
     from remanence.core.types import Block, State, Tool
-
-Lookup: TypeAlias = ArchivalInsert | ArchivalSearch | ConversationSearch | ToolRun
 
 LOOKUP_TOOLS = frozenset(
     {"archival_memory_insert", "archival_memory_search", "conversation_search"}
@@ -65,44 +63,6 @@ class Clock:
 
     now: datetime
     tz: tzinfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
-    """The vector of a text to be stored; None: there is none, words will find it."""
-
-    vector: tuple[float, ...] | None = None
-    model: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search found, best first."""
-
-    passages: tuple[PassageHit, ...] = ()
-    messages: tuple[MessageHit, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """The lookup could not be made; the text is for the model."""
-
-    text: str
-
-
-Finding: TypeAlias = Embedded | Found | Failed | ToolRan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPassage:
-    """A passage to be stored in the agent's own archive."""
-
-    id: str
-    text: str
-    tags: tuple[str, ...]
-    tool_call_id: str
-    vector: tuple[float, ...] | None
-    embedding_model: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,11 +155,17 @@ def _read(call: ToolCall, tool: Tool | None, given: JsonObject, clock: Clock) ->
     heartbeat = arguments.pop("request_heartbeat", False) is True
     lookup: Lookup | None = None
     if call.name in LOOKUP_TOOLS:
-        read = read_lookup(call, arguments, now=clock.now, timezone=clock.tz)
+        read = _read_lookup(call, arguments, clock)
         if isinstance(read, str):
             return Call(call=call, tool=tool, problem=read, wants_heartbeat=heartbeat)
         lookup = read
     return Call(call=call, tool=tool, arguments=arguments, lookup=lookup, wants_heartbeat=heartbeat)
+
+
+def _read_lookup(call: ToolCall, arguments: JsonObject, clock: Clock) -> Lookup | str:
+    if call.name == "conversation_search" and arguments.get("expand"):
+        return read_expand(call, arguments)
+    return read_lookup(call, arguments, now=clock.now, timezone=clock.tz)
 
 
 def _schema_for(parameters: JsonObject, given: JsonObject) -> JsonObject:
@@ -352,19 +318,27 @@ class _Bench:
                     )
                 )
                 return "None", "success"
-            case ArchivalSearch():
-                hits = found.passages if isinstance(found, Found) else ()
-                return render_archival_hits(hits, self.clock.tz), "success"
             case ToolRun():
                 if not isinstance(found, ToolRan):
                     return "The tool was not run.", "error"
                 return found.text, found.status
-            case ConversationSearch():
-                heard = found.messages if isinstance(found, Found) else ()
-                return (
-                    render_conversation_hits(heard, now=self.clock.now, tz=self.clock.tz),
-                    "success",
-                )
+            case _:
+                return _what_was_found(lookup, found, self.clock), "success"
+
+
+def _what_was_found(
+    lookup: ArchivalSearch | ConversationSearch | Expand, found: Finding, clock: Clock
+) -> str:
+    match lookup:
+        case ArchivalSearch():
+            passages = found.passages if isinstance(found, Found) else ()
+            return render_archival_hits(passages, clock.tz)
+        case ConversationSearch():
+            messages = found.messages if isinstance(found, Found) else ()
+            return render_conversation_hits(messages, now=clock.now, tz=clock.tz)
+        case Expand():
+            shown = found.expansion if isinstance(found, Expanded) else None
+            return render_expansion(lookup, shown, clock.tz)
 
 
 def block_changes(before: Sequence[Block], result: CallResult) -> BlockChanges:

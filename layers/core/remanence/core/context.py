@@ -70,7 +70,7 @@ def compile_context(state: State, tz: tzinfo) -> Context:
     specs = tuple(
         _spec(tool, agent.agent_type) for tool in state.tools if tool.name in allowed.names
     )
-    summary = render_summaries(state.summaries)
+    summary = render_summaries(state)
     window = (*state.window, note_message(state, notes)) if notes else state.window
     turns, repairs = turns_of(window, tz, agent.context_window_limit)
     if summary or (turns and turns[0].role != "user"):

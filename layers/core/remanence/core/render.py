@@ -9,7 +9,7 @@ from remanence.core.rules import render_rules
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remanence.core.types import Block, MemoryCounts, State, Summary
+    from remanence.core.types import Block, MemoryCounts, State
 
 
 def system_sections(state: State) -> dict[str, str]:
@@ -90,10 +90,10 @@ def render_metadata(state: State) -> str:
         f"- AGENT_ID: {state.agent.id}",
         f"- CONVERSATION_ID: {'default' if conversation.is_default else conversation.id}",
         f"- {counts.recall} earlier messages of this conversation are out of view, in recall memory"
-        + (" (conversation_search finds them)" if _has(state, "conversation_search") else ""),
+        + (" (conversation_search finds them)" if has_tool(state, "conversation_search") else ""),
     ]
     if counts.archival:
-        lines.append(_archival_line(counts, searchable=_has(state, "archival_memory_search")))
+        lines.append(_archival_line(counts, searchable=has_tool(state, "archival_memory_search")))
     if counts.archival_tags:
         lines.append(f"- Tags in archival memory: {contained(', '.join(counts.archival_tags))}")
     lines.append("</memory_metadata>")
@@ -106,16 +106,21 @@ def _archival_line(counts: MemoryCounts, *, searchable: bool) -> str:
     return f"- {how_many} passages are stored in archival memory{hint}"
 
 
-def _has(state: State, tool_name: str) -> bool:
+def has_tool(state: State, tool_name: str) -> bool:
+    """Whether the agent may call a tool of this name."""
     return any(tool.name == tool_name for tool in state.tools)
 
 
-def render_summaries(summaries: Sequence[Summary]) -> str:
+def render_summaries(state: State) -> str:
     """What stands for the messages before the window, oldest first; empty without any."""
-    if not summaries:
+    if not state.summaries:
         return ""
+    first = state.summaries[0]
     lines = ["<conversation_summary>", "Older messages are out of view. In short, oldest first:"]
-    for summary in summaries:
+    if has_tool(state, "conversation_search"):
+        handle = f"{first.from_seq}-{first.to_seq}"
+        lines.append(f'(To read what stands behind one: conversation_search, expand="{handle}".)')
+    for summary in state.summaries:
         lines.append(f"[messages {summary.from_seq}-{summary.to_seq}]")
         lines.append(contained(summary.text))
     lines.append("</conversation_summary>")

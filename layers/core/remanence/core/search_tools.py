@@ -234,7 +234,7 @@ def hits_in_budget(hits: Sequence[HitT], budget_tokens: int | None) -> list[HitT
 
 
 def _tokens_of(hit: PassageHit | MessageHit) -> int:
-    said = hit.passage.text if isinstance(hit, PassageHit) else _content(hit.message)
+    said = hit.passage.text if isinstance(hit, PassageHit) else content_of(hit.message)
     return estimate_text(said)
 
 
@@ -246,7 +246,7 @@ def render_archival_hits(hits: Sequence[PassageHit], tz: tzinfo) -> str:
         tz: of the timestamps.
     """
     lines = [
-        _json(
+        json_text(
             {
                 "id": hit.passage.id,
                 "timestamp": timestamp(hit.passage.created_at, tz),
@@ -257,7 +257,7 @@ def render_archival_hits(hits: Sequence[PassageHit], tz: tzinfo) -> str:
         )
         for hit in hits
     ]
-    return _list(lines)
+    return json_list(lines)
 
 
 def render_conversation_hits(hits: Sequence[MessageHit], *, now: datetime, tz: tzinfo) -> str:
@@ -270,7 +270,7 @@ def render_conversation_hits(hits: Sequence[MessageHit], *, now: datetime, tz: t
         tz: of the timestamps.
     """
     lines = [
-        _json(
+        json_text(
             {
                 "timestamp": timestamp(hit.message.created_at, tz),
                 "time_ago": time_ago(hit.message.created_at, now),
@@ -280,19 +280,20 @@ def render_conversation_hits(hits: Sequence[MessageHit], *, now: datetime, tz: t
             }
         )
         for hit in hits
-        if (content := _content(hit.message))
+        if (content := content_of(hit.message))
     ]
     if not lines:
         return '{"message": "No results found.", "results": []}'
-    return f'{{"message": "Showing {len(lines)} results:", "results": {_list(lines)}}}'
+    return f'{{"message": "Showing {len(lines)} results:", "results": {json_list(lines)}}}'
 
 
-def _list(lines: Sequence[str]) -> str:
+def json_list(lines: Sequence[str]) -> str:
+    """A JSON list of values that are JSON already, one a line."""
     return "[" + ",\n ".join(lines) + "]"
 
 
-def _content(message: Message) -> str:
-    """What a message says, for the one who searches it."""
+def content_of(message: Message, limit_chars: int | None = MAX_CONTENT_CHARS) -> str:
+    """What a message says, for the one who searches it; None: however long it is."""
     said: list[str] = []
     for part in message.parts:
         match part:
@@ -303,9 +304,9 @@ def _content(message: Message) -> str:
             case _:  # reasoning, images and calls are not what was said
                 pass
     text = "\n".join(said).strip()
-    if len(text) <= MAX_CONTENT_CHARS:
+    if limit_chars is None or len(text) <= limit_chars:
         return text
-    return f"{text[:MAX_CONTENT_CHARS]}... [{len(text) - MAX_CONTENT_CHARS} more characters]"
+    return f"{text[:limit_chars]}... [{len(text) - limit_chars} more characters]"
 
 
 def _relevance(hit: PassageHit | MessageHit) -> JsonObject:
@@ -342,12 +343,12 @@ def pack_tool_return(text: str, status: str, *, now: datetime, tz: tzinfo, limit
             f"... [NOTE: cut here. The tool returned {len(text)} characters, of which the first "
             f"{limit_chars} are shown; ask for less, or for a part.]"
         )
-        message = _json(text[:limit_chars] + note)
+        message = json_text(text[:limit_chars] + note)
     else:
-        message = text if _is_container(text) else _json(text)
+        message = text if _is_container(text) else json_text(text)
     word = "OK" if status == "success" else "Failed"
     clock = f"{now.astimezone(tz):%Y-%m-%d %I:%M:%S %p %Z%z}"
-    return f'{{\n  "status": "{word}",\n  "message": {message},\n  "time": {_json(clock)}\n}}'
+    return f'{{\n  "status": "{word}",\n  "message": {message},\n  "time": {json_text(clock)}\n}}'
 
 
 def _is_container(text: str) -> bool:
@@ -361,5 +362,6 @@ def _is_container(text: str) -> bool:
     return True
 
 
-def _json(value: JsonObject | str) -> str:
+def json_text(value: JsonObject | str) -> str:
+    """A value as JSON, in its own alphabet."""
     return json.dumps(value, ensure_ascii=False)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.approvals import OpenCalls
-    from remanence.core.calls import Call, CallResult, Clock, Finding, NewPassage
+    from remanence.core.calls import Call, CallResult, Clock
     from remanence.core.exchange import Part, Reply, ToolReturn
+    from remanence.core.findings import Finding, NewPassage
     from remanence.core.ids import IdSource
     from remanence.core.plan import Plan
     from remanence.core.types import Block, Epoch, MessageRole, State

@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from remanence.db.paging import list_page
-from remanence.db.rows import instant
+from remanence.db.rows import instant, summary_from_row
 from remanence.errors import AgentBusy, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject
     from remanence.core.ids import OrgId
+    from remanence.core.types import Summary
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
@@ -127,6 +128,27 @@ class Conversations:
             archived=wanted.archived,
         )
         return [_view(row["conversation"]) for row in rows]
+
+    def list_summaries(
+        self, org_id: OrgId, ref: ConversationRef, *, parent_id: str | None
+    ) -> list[Summary]:
+        """The summaries in a conversation's window, or those that `parent_id` covers; in order.
+
+        Raises:
+            NotFound: no such conversation, or it has no such summary.
+        """
+        row = self._queries.one(
+            "list_summaries",
+            org_id,
+            agent_id=ref.agent_id,
+            conversation_id=ref.conversation_id,
+            parent_id=parent_id,
+        )
+        if row is None:
+            raise _missing(ref)
+        if not row["parent_found"]:
+            raise NotFound("summary", parent_id or "")
+        return [summary_from_row(node) for node in row["summaries"]]
 
     def update_conversation(
         self, org_id: OrgId, conversation_id: str, *, columns: JsonObject, extras: JsonObject

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from remanence.core.archival import FoundPassage, OwnArchive, PassageQuery, VectorOf
 from remanence.core.exchange import Text
+from remanence.core.expansion import PAGE_MESSAGES, Expansion
 from remanence.core.ranking import understand
 from remanence.core.search_tools import MessageHit, PassageHit
 from remanence.db.paging import list_page
 from remanence.db.record_rows import passage_record_from_row
-from remanence.db.rows import message_from_row
+from remanence.db.rows import message_from_row, summary_from_row
 from remanence.errors import NotFound
 
 if TYPE_CHECKING:
@@ -146,6 +147,35 @@ class PostgresRecall:
             page_limit=max(0, min(limit, MAX_HITS)),
         )
         return [_message_hit(row) for row in rows]
+
+    def expand(
+        self,
+        org_id: OrgId,
+        conversation_id: str,
+        *,
+        summary_id: str | None,
+        from_seq: int | None,
+        to_seq: int | None,
+    ) -> Expansion | None:
+        """See `engine.ports.Recall`."""
+        row = self._queries.one(
+            "expand_span",
+            org_id,
+            conversation_id=conversation_id,
+            summary_id=summary_id,
+            from_seq=from_seq,
+            to_seq=to_seq,
+            page_limit=PAGE_MESSAGES,
+        )
+        if row is None:
+            return None
+        return Expansion(
+            from_seq=row["from_seq"],
+            to_seq=row["to_seq"],
+            window_from_seq=row["window_from_seq"],
+            summaries=tuple(summary_from_row(node) for node in row["summaries"]),
+            messages=tuple(message_from_row(message) for message in row["messages"]),
+        )
 
     def _asked(self, query: str) -> dict[str, object]:
         question = understand(query, self._now())

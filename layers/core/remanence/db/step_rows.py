@@ -26,9 +26,10 @@ from remanence.errors import InvalidRequest, NotFound, PendingApproval
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from remanence.core.calls import BlockChanges, BlockEdit, NewPassage
+    from remanence.core.calls import BlockChanges, BlockEdit
     from remanence.core.claims import RunOrder
     from remanence.core.compaction import Eviction
+    from remanence.core.findings import NewPassage
     from remanence.core.step import Outcome
     from remanence.core.types import Epoch, State, StepStatus
     from remanence.db.queries import Row

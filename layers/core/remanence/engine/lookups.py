@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from remanence.core.calls import Embedded, Failed, Finding, Found, Lookup
 from remanence.core.custom_tools import ToolRun
+from remanence.core.expansion import Expand
+from remanence.core.findings import Embedded, Expanded, Failed, Finding, Found, Lookup
 from remanence.core.search_tools import (
     ArchivalInsert,
     ArchivalSearch,
@@ -112,6 +113,16 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
                 in_view=(state.conversation.id, state.conversation.window_from_seq),
             )
             return Found(messages=tuple(hits_in_budget(heard, lookup.budget_tokens)))
+        case Expand():
+            return Expanded(
+                expansion=recall.expand(
+                    state.org_id,
+                    state.conversation.id,
+                    summary_id=lookup.summary_id,
+                    from_seq=lookup.from_seq,
+                    to_seq=lookup.to_seq,
+                )
+            )
 
 
 def _embedded(text: str, state: State, models: Models, deadline: float) -> Embedded:

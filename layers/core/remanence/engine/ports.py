@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from remanence.core.compaction import Eviction
     from remanence.core.exchange import Delta, JsonObject, Reply, Request
+    from remanence.core.expansion import Expansion
     from remanence.core.ids import OrgId
     from remanence.core.search_tools import MessageHit, PassageHit
     from remanence.core.step import Outcome
@@ -184,6 +185,22 @@ class Recall(Protocol):
 
         `in_view` is a conversation and the place from which on its messages are in the window:
         those are left out, since the model sees them anyway.
+        """
+        ...
+
+    def expand(
+        self,
+        org_id: OrgId,
+        conversation_id: str,
+        *,
+        summary_id: str | None,
+        from_seq: int | None,
+        to_seq: int | None,
+    ) -> Expansion | None:
+        """What stands behind a summary, or a span of messages that are out of view.
+
+        Returns:
+            None when the conversation has no summary `summary_id`.
         """
         ...
 

@@ -20,8 +20,9 @@ from remanence.errors import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remanence.core.calls import BlockChanges, NewPassage
+    from remanence.core.calls import BlockChanges
     from remanence.core.exchange import JsonObject
+    from remanence.core.findings import NewPassage
     from remanence.core.ids import OrgId
     from remanence.core.types import State
     from remanence.engine.deps import EngineDeps

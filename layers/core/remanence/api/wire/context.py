@@ -71,7 +71,7 @@ def context_to_wire(state: State, zone: tzinfo) -> ContextWindow:
         external_memory_summary=render_metadata(state),
         system_prompt=context.request.system,
         core_memory=render_blocks(state.blocks),
-        summary_memory=render_summaries(state.summaries) or None,
+        summary_memory=render_summaries(state) or None,
         functions_definitions=[
             {"type": "function", "function": asdict(tool)} for tool in context.request.tools
         ],
