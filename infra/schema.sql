@@ -405,6 +405,14 @@ CREATE FUNCTION remanence.archive_view_v1(p_archive remanence.archives) RETURNS 
     LANGUAGE sql STABLE
     AS $$ select to_jsonb(p_archive) - 'org_id' $$;
 
+CREATE FUNCTION remanence.author_v1() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return coalesce(nullif(current_setting('remanence.author', true), ''), '{}')::jsonb;
+end
+$$;
+
 CREATE FUNCTION remanence.block_link_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -1028,6 +1036,47 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.keep_passage_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    author jsonb := remanence.author_v1();
+    moment timestamptz := remanence.moment_v1(old.updated_at);
+    noted text[] := '{version, author, step_id, tool_call_id, updated_at}';
+begin
+    if tg_op = 'UPDATE'
+        and remanence.passage_row_v1(new) - noted = remanence.passage_row_v1(old) - noted
+    then
+        return new;
+    end if;
+    -- of an archive that is being deleted nothing is kept
+    if exists (select from remanence.archives where id = old.archive_id) then
+        insert into remanence.passage_versions (
+            org_id, archive_id, passage_id, version, passage, step_id, tool_call_id, author,
+            from_at, until_at)
+        values (
+            old.org_id, old.archive_id, old.id, old.version, remanence.passage_row_v1(old),
+            old.step_id, old.tool_call_id, old.author, old.updated_at, moment);
+        if tg_op = 'DELETE' then
+            insert into remanence.passage_versions (
+                org_id, archive_id, passage_id, version, step_id, tool_call_id, author, from_at)
+            values (
+                old.org_id, old.archive_id, old.id, old.version + 1, author ->> 'step_id',
+                author ->> 'tool_call_id', nullif(author, '{}'), moment);
+        end if;
+    end if;
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    new.version := old.version + 1;
+    new.step_id := author ->> 'step_id';
+    new.tool_call_id := author ->> 'tool_call_id';
+    new.author := nullif(author, '{}');
+    new.updated_at := moment;
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.lexemes(content text) RETURNS tsvector
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1154,6 +1203,20 @@ CREATE FUNCTION remanence.missing_block_v1(p jsonb) RETURNS jsonb
     end
 $$;
 
+CREATE FUNCTION remanence.moment_v1(p_after timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+    moment timestamptz := nullif(current_setting('remanence.moment', true), '')::timestamptz;
+begin
+    if moment is null then
+        moment := greatest(clock_timestamp(), p_after + interval '1 microsecond');
+        perform set_config('remanence.moment', moment::text, true);
+    end if;
+    return greatest(moment, p_after + interval '1 microsecond');
+end
+$$;
+
 CREATE FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -1191,6 +1254,18 @@ CREATE FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_start
     from unnest(p_starts, p_ends) as span (starts, ends)
 $$;
 
+CREATE FUNCTION remanence.number_passage_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.version := 1 + coalesce((
+        select max(version) from remanence.passage_versions where passage_id = new.id), 0);
+    new.author := nullif(remanence.author_v1(), '{}');
+    new.updated_at := remanence.moment_v1();
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -1208,6 +1283,168 @@ begin
         own := p_new_id;
     end if;
     return own;
+end
+$$;
+
+CREATE FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+    return coalesce(
+        (select past.passage from remanence.passage_versions as past
+        where past.passage_id = p_passage_id and past.version = p_version),
+        (select remanence.passage_row_v1(passage) from remanence.passages as passage
+        where passage.id = p_passage_id and passage.version = p_version));
+end
+$$;
+
+CREATE FUNCTION remanence.passage_delete_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    archive_ids text[];
+    is_there boolean;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.sign_v1(p -> 'author');
+    archive_ids := array(
+        select archive_id from remanence.passages where id = p ->> 'passage_id'
+        union
+        select archive_id from remanence.passage_versions where passage_id = p ->> 'passage_id');
+    archive_ids := array(
+        select home.id from unnest(archive_ids) as home (id)
+        where home.id = coalesce(p ->> 'archive_id', home.id)
+            and (p ->> 'agent_id' is null or exists (
+                select from remanence.archives_agents as link
+                where link.archive_id = home.id and link.agent_id = p ->> 'agent_id')));
+    delete from remanence.passages
+    where id = p ->> 'passage_id' and archive_id = any (archive_ids);
+    is_there := found;
+    if (p ->> 'erase')::boolean then
+        delete from remanence.passage_versions
+        where passage_id = p ->> 'passage_id' and archive_id = any (archive_ids);
+        is_there := is_there or found;
+    end if;
+    if not is_there then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'passage', 'id', p ->> 'passage_id');
+    end if;
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE TABLE remanence.passages (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    archive_id text NOT NULL,
+    text text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    step_id text,
+    tool_call_id text,
+    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(text)) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    author jsonb,
+    CONSTRAINT passages_text_check CHECK ((text <> ''::text))
+);
+
+COMMENT ON COLUMN remanence.passages.step_id IS 'the step that made this version; null: no step';
+
+COMMENT ON COLUMN remanence.passages.updated_at IS 'from when this version holds';
+
+CREATE FUNCTION remanence.passage_row_v1(p_passage remanence.passages) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+    return to_jsonb(p_passage) - 'lexemes';
+end
+$$;
+
+CREATE FUNCTION remanence.passage_state_v1(p_passage_id text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+    return coalesce(
+        (select jsonb_build_object(
+            'outcome', 'ok', 'version', passage.version, 'embedding', archive.embedding,
+            'passage', remanence.passage_row_v1(passage)
+                || jsonb_build_object('embedding', archive.embedding))
+        from remanence.passages as passage
+        join remanence.archives as archive on archive.id = passage.archive_id
+        where passage.id = p_passage_id),
+        (select jsonb_build_object(
+            'outcome', 'ok', 'version', past.version, 'embedding', archive.embedding,
+            'passage', null)
+        from remanence.passage_versions as past
+        join remanence.archives as archive on archive.id = past.archive_id
+        where past.passage_id = p_passage_id
+        order by past.version desc limit 1),
+        jsonb_build_object('outcome', 'not_found', 'kind', 'passage', 'id', p_passage_id));
+end
+$$;
+
+CREATE FUNCTION remanence.passage_undo_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    state jsonb;
+    undone integer;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    state := remanence.passage_state_v1(p ->> 'passage_id');
+    undone := coalesce((p ->> 'version')::integer, (state ->> 'version')::integer);
+    if state ->> 'outcome' = 'ok' and undone > (state ->> 'version')::integer then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'version', 'id', undone::text);
+    end if;
+    return state || jsonb_build_object(
+        'undone', undone,
+        'before', remanence.passage_at_v1(p ->> 'passage_id', undone - 1),
+        'after', remanence.passage_at_v1(p ->> 'passage_id', undone));
+end
+$$;
+
+CREATE FUNCTION remanence.passage_write_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted remanence.passages := jsonb_populate_record(
+        null::remanence.passages, nullif(p -> 'passage', 'null'));
+    state jsonb;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.sign_v1(p -> 'author');
+    perform from remanence.passages where id = p ->> 'passage_id' for update;
+    state := remanence.passage_state_v1(p ->> 'passage_id');
+    if state ->> 'outcome' <> 'ok' then
+        return state;
+    end if;
+    if (state ->> 'version')::integer <> (p ->> 'base_version')::integer then
+        return '{"outcome": "stale"}';
+    end if;
+    if jsonb_typeof(p -> 'passage') <> 'object' then
+        delete from remanence.passages where id = p ->> 'passage_id';
+    elsif state -> 'passage' <> 'null' then
+        update remanence.passages
+        set text = wanted.text, tags = wanted.tags, metadata = wanted.metadata,
+            created_at = wanted.created_at
+        where id = p ->> 'passage_id';
+    else
+        insert into remanence.passages (
+            id, org_id, archive_id, text, tags, metadata, created_at)
+        values (
+            p ->> 'passage_id', p ->> 'org_id', wanted.archive_id, wanted.text, wanted.tags,
+            wanted.metadata, wanted.created_at)
+        on conflict (id) do nothing;
+        if not found then
+            return '{"outcome": "stale"}';
+        end if;
+    end if;
+    if not (p ->> 'keep_vector')::boolean then
+        perform remanence.set_vector_v1(p);
+    end if;
+    return remanence.passage_state_v1(p ->> 'passage_id');
 end
 $$;
 
@@ -1673,6 +1910,25 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.set_vector_v1(p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    delete from remanence.passage_vectors where passage_id = p ->> 'passage_id';
+    if jsonb_typeof(p -> 'embedding') <> 'array' then
+        return;
+    end if;
+    insert into remanence.passage_vectors (
+        passage_id, org_id, archive_id, model, dimensions, embedding)
+    select passage.id, passage.org_id, passage.archive_id, p ->> 'embedding_model',
+        jsonb_array_length(p -> 'embedding'),
+        remanence.to_halfvec(array(
+            select value::real from jsonb_array_elements_text(p -> 'embedding') as value))
+    from remanence.passages as passage
+    where passage.id = p ->> 'passage_id';
+end
+$$;
+
 CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1698,6 +1954,14 @@ CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool t
                 or part ->> 'status' = 'error')
         else array[role || '_message']
     end
+$$;
+
+CREATE FUNCTION remanence.sign_v1(p_author jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform set_config('remanence.author', coalesce(p_author, '{}')::text, true);
+end
 $$;
 
 CREATE FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) RETURNS json
@@ -2469,19 +2733,19 @@ CREATE TABLE remanence.passage_vectors (
 );
 ALTER TABLE ONLY remanence.passage_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
 
-CREATE TABLE remanence.passages (
-    id text NOT NULL,
+CREATE TABLE remanence.passage_versions (
     org_id text NOT NULL,
     archive_id text NOT NULL,
-    text text NOT NULL,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    passage_id text NOT NULL,
+    version integer NOT NULL,
+    passage jsonb,
     step_id text,
     tool_call_id text,
-    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(text)) STORED,
+    author jsonb,
+    from_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT passages_text_check CHECK ((text <> ''::text))
+    CONSTRAINT passage_versions_until_check CHECK (((until_at IS NULL) = (passage IS NULL)))
 );
 
 CREATE TABLE remanence.schema_migrations (
@@ -2605,6 +2869,9 @@ ALTER TABLE ONLY remanence.organizations
 ALTER TABLE ONLY remanence.passage_vectors
     ADD CONSTRAINT passage_vectors_pkey PRIMARY KEY (passage_id);
 
+ALTER TABLE ONLY remanence.passage_versions
+    ADD CONSTRAINT passage_versions_pkey PRIMARY KEY (passage_id, version);
+
 ALTER TABLE ONLY remanence.passages
     ADD CONSTRAINT passages_pkey PRIMARY KEY (id);
 
@@ -2668,6 +2935,8 @@ CREATE INDEX messages_run_idx ON remanence.messages USING btree (run_id, seq);
 
 CREATE INDEX passage_vectors_archive_idx ON remanence.passage_vectors USING btree (archive_id, model);
 
+CREATE INDEX passage_versions_archive_idx ON remanence.passage_versions USING btree (archive_id, from_at, passage_id);
+
 CREATE INDEX passages_archive_created_idx ON remanence.passages USING btree (archive_id, created_at, id);
 
 CREATE INDEX runs_agent_created_idx ON remanence.runs USING btree (agent_id, created_at, id);
@@ -2687,6 +2956,10 @@ CREATE INDEX steps_org_created_idx ON remanence.steps USING btree (org_id, creat
 CREATE INDEX summaries_parent_idx ON remanence.summaries USING btree (parent_id);
 
 CREATE INDEX summaries_roots_idx ON remanence.summaries USING btree (conversation_id, from_seq) WHERE (parent_id IS NULL);
+
+CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();
+
+CREATE TRIGGER passages_number BEFORE INSERT ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.number_passage_v1();
 
 ALTER TABLE ONLY remanence.agents_blocks
     ADD CONSTRAINT agents_blocks_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
@@ -2744,6 +3017,9 @@ ALTER TABLE ONLY remanence.passage_vectors
 
 ALTER TABLE ONLY remanence.passage_vectors
     ADD CONSTRAINT passage_vectors_passage_id_fkey FOREIGN KEY (passage_id) REFERENCES remanence.passages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.passage_versions
+    ADD CONSTRAINT passage_versions_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY remanence.passages
     ADD CONSTRAINT passages_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
@@ -2819,6 +3095,10 @@ ALTER TABLE remanence.passage_vectors ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY passage_vectors_of_org ON remanence.passage_vectors TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
+ALTER TABLE remanence.passage_versions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY passage_versions_of_org ON remanence.passage_versions TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 ALTER TABLE remanence.passages ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY passages_of_org ON remanence.passages TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
@@ -2893,6 +3173,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.archive_view_v1(p_archive remanence.archives) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.archive_view_v1(p_archive remanence.archives) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.author_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.author_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.block_link_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_link_v1(p jsonb) TO remanence_app;
 
@@ -2963,6 +3246,9 @@ GRANT ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) 
 REVOKE ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.keep_passage_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.keep_passage_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
 
@@ -2975,14 +3261,40 @@ GRANT ALL ON FUNCTION remanence.messages_reset_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.missing_block_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.missing_block_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.moment_v1(p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.moment_v1(p_after timestamp with time zone) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.number_passage_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.number_passage_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passage_delete_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_delete_v1(p jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passages TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passage_row_v1(p_passage remanence.passages) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_row_v1(p_passage remanence.passages) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passage_state_v1(p_passage_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_state_v1(p_passage_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passage_undo_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_undo_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passage_write_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_write_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.passages_add_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passages_add_v1(p jsonb) TO remanence_app;
@@ -3032,8 +3344,14 @@ GRANT ALL ON FUNCTION remanence.set_agent_blocks_v1(p_org_id text, p_agent_id te
 REVOKE ALL ON FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id text, p_tool_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id text, p_tool_ids text[]) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.set_vector_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.set_vector_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.sign_v1(p_author jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.sign_v1(p_author jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) TO remanence_app;
@@ -3109,7 +3427,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.organizations TO remanence_
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_vectors TO remanence_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passages TO remanence_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_versions TO remanence_app;
 
 GRANT SELECT ON TABLE remanence.schema_migrations TO remanence_app;
 

@@ -334,19 +334,6 @@ def test_list_passages_pages_and_filters(recall: PostgresRecall, past: Past) -> 
         recall.list_passages(ORG, agent_id, Page(after=new_id("passage")), search=None)
 
 
-def test_delete_passage_only_from_the_agents_archives(recall: PostgresRecall, past: Past) -> None:
-    agent_id, stranger = past.agent().agent_id, past.agent().agent_id
-    passage_id = past.passage(past.archive(agent_id), "tea", vector=[1.0], model=MODEL)
-
-    with pytest.raises(NotFound):
-        recall.delete_passage(ORG, stranger, passage_id)
-    recall.delete_passage(ORG, agent_id, passage_id)
-
-    assert found(recall, agent_id, "tea") == []
-    with pytest.raises(NotFound):
-        recall.delete_passage(ORG, agent_id, passage_id)
-
-
 def test_list_scope_embeddings_names_the_most_used_first(
     recall: PostgresRecall, past: Past
 ) -> None:

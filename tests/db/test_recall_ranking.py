@@ -14,9 +14,11 @@ from support.past import START, Past, Thread
 
 from remanence.core.archival import PassageQuery
 from remanence.core.ids import DEFAULT_ORG_ID as ORG
+from remanence.core.versions import Author
 from remanence.db.connect import OneConnection
 from remanence.db.queries import Queries, sql
 from remanence.db.recall import PostgresRecall
+from remanence.db.versions import PassageVersions
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
@@ -131,19 +133,21 @@ def test_what_was_deleted_is_not_found_while_others_search(
     archive = past.archive(agent_id)
     ids = [past.passage(archive, f"cello number {number}") for number in range(20)]
     stopped = threading.Event()
+    source = OneConnection(database.app_uri)
+    versions = PassageVersions(Queries(source))
 
     def search() -> None:
-        source = OneConnection(database.app_uri)
-        other = PostgresRecall(Queries(source))
+        its_own = OneConnection(database.app_uri)
+        other = PostgresRecall(Queries(its_own))
         while not stopped.is_set():
             other.find_passages(ORG, PassageQuery(query="cello", agent_id=agent_id))
-        source.close()
+        its_own.close()
 
     searching = threading.Thread(target=search)
     searching.start()
     try:
         for number, passage_id in enumerate(ids):
-            recall.delete_passage(ORG, agent_id, passage_id)
+            versions.delete_passage(ORG, passage_id, Author(origin="api"))
             hits = recall.find_passages(
                 ORG, PassageQuery(query="cello number", agent_id=agent_id, limit=50)
             )
@@ -151,6 +155,7 @@ def test_what_was_deleted_is_not_found_while_others_search(
     finally:
         stopped.set()
         searching.join()
+        source.close()
 
 
 PIECES = [

@@ -8,6 +8,8 @@ AppError
 ├─ Conflict                  409
 │  ├─ AgentBusy              409   another run holds the conversation; run_id, retry_after_s
 │  ├─ PendingApproval        409   tool calls wait for an answer; pending_request_id
+│  ├─ EditConflict           409   an edit of what others have edited too; yours and current
+│  │  └─ PreconditionFailed  412   not the version that If-Match names
 │  └─ LeaseLost              -     internal: this worker stops quietly, nothing was written
 ├─ LimitExceeded             422   block, payload or window sizes; limit and actual
 │  ├─ BodyTooLarge           413   the request itself
@@ -36,7 +38,7 @@ AppError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AppError(Exception):
@@ -131,6 +133,36 @@ class PendingApproval(Conflict):
         )
         self.pending_request_id = pending_request_id
         self.tool_call_ids = tuple(tool_call_ids)
+
+
+class EditConflict(Conflict):
+    """Others changed the same: nothing was written, and both sides are shown.
+
+    `yours` and `current` are what the request would have made of it and what it is now (None: it
+    does not exist), `version` is the current one.
+    """
+
+    code = "edit_conflict"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        yours: dict[str, Any] | None,
+        current: dict[str, Any] | None,
+        version: int,
+    ) -> None:
+        super().__init__(message)
+        self.yours = yours
+        self.current = current
+        self.version = version
+
+
+class PreconditionFailed(EditConflict):
+    """It is no longer the version that the request names in If-Match."""
+
+    code = "precondition_failed"
+    http_status = 412
 
 
 class LeaseLost(Conflict):

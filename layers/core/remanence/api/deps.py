@@ -15,6 +15,7 @@ from remanence.api.auth import Actor
 from remanence.api.deadline import deadline_in
 from remanence.core.exchange import EmbeddingInfo, ModelInfo
 from remanence.core.ids import IdSource, OrgId
+from remanence.core.versions import Author
 from remanence.db.catalog import Catalog
 from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
@@ -118,6 +119,11 @@ class Call:
     def org_id(self) -> OrgId:
         """The caller's organization."""
         return self.actor.org_id
+
+    @property
+    def author(self) -> Author:
+        """Who makes the versions that this request makes."""
+        return Author(origin="api", actor=self.actor.user_id)
 
 
 async def _call_of(request: Request) -> Call:

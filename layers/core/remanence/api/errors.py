@@ -1,7 +1,8 @@
 """Errors as HTTP answers: the only place that knows both.
 
 Every answer is `{"detail": <text>}`, but a model provider's failure, which is `{"error": ...}`,
-and a refusal because tool calls wait for an approval, whose detail is an object.
+and a refusal because tool calls wait for an approval or others edited the same, whose detail is
+an object.
 The SDKs send a request again after 408, 409, 429 and 5xx unless `x-should-retry: false` forbids
 it; it is forbidden where the same request cannot succeed, or was stored and would be stored twice.
 """
@@ -23,6 +24,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from remanence.errors import (
     AgentBusy,
     AppError,
+    EditConflict,
     InvalidRequest,
     NotAuthenticated,
     PendingApproval,
@@ -77,6 +79,16 @@ def _body_of(exc: AppError) -> dict[str, Any]:
                 "code": exc.code,
                 "message": exc.message,
                 "pending_request_id": exc.pending_request_id,
+            }
+        }
+    if isinstance(exc, EditConflict):
+        return {
+            "detail": {
+                "code": exc.code,
+                "message": exc.message,
+                "yours": exc.yours,
+                "current": exc.current,
+                "current_version": exc.version,
             }
         }
     body: dict[str, Any] = {"detail": exc.message}

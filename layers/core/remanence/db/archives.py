@@ -140,17 +140,6 @@ class Archives:
         )
         return [passage_record_from_row(row) for row in answer["passages"]]
 
-    def delete_archive_passage(self, org_id: OrgId, archive_id: str, passage_id: str) -> None:
-        """Delete a passage of an archive.
-
-        Raises:
-            NotFound: the archive has no such passage.
-        """
-        row = self._queries.one(
-            "delete_archive_passage", org_id, archive_id=archive_id, passage_id=passage_id
-        )
-        _found(row, "passage", passage_id)
-
 
 def _found(row: Row | None, kind: str, wanted_id: str) -> Row:
     if row is None:

@@ -16,6 +16,7 @@ from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
 from remanence.db.conversations import Conversations
 from remanence.db.identities import Identities
+from remanence.db.versions import PassageVersions
 
 if TYPE_CHECKING:
     from remanence.core.ids import OrgId
@@ -58,6 +59,11 @@ class Catalog:
     def identities(self) -> Identities:
         """Whom agents and blocks belong to."""
         return Identities(self.queries)
+
+    @property
+    def passage_versions(self) -> PassageVersions:
+        """Passages with what they were before."""
+        return PassageVersions(self.queries)
 
     @property
     def imports(self) -> Imports:

@@ -245,17 +245,6 @@ class PostgresRecall:
             self.load_own_archive(org_id, agent_id)
         return [passage_record_from_row(row["passage"]) for row in rows]
 
-    def delete_passage(self, org_id: OrgId, agent_id: str, passage_id: str) -> None:
-        """Delete a passage of one of an agent's archives.
-
-        Raises:
-            NotFound: no such passage there.
-        """
-        if not self._queries.rows(
-            "delete_passage", org_id, agent_id=agent_id, passage_id=passage_id
-        ):
-            raise NotFound("passage", passage_id)
-
 
 def _passage_hit(found: FoundPassage) -> PassageHit:
     return PassageHit(

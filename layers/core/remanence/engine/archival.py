@@ -107,7 +107,7 @@ class Archival:
             text=text,
             tags=tags,
             created_at=created_at,
-            vector=self._vector(archive.embedding, text),
+            vector=self.vector(archive.embedding, text),
         )
         return self.passages.add_passages(
             org_id, agent_id, [new], new_archive_id=self.new_id("archive")
@@ -150,7 +150,7 @@ class Archival:
             NotFound: no such agent.
         """
         own = self.passages.load_own_archive(org_id, agent_id)
-        vector = self._vector(own.embedding, wanted.query)
+        vector = self.vector(own.embedding, wanted.query)
         found = self.passages.find_passages(
             org_id, replace(wanted, agent_id=agent_id, vector=vector)
         )
@@ -165,10 +165,11 @@ class Archival:
         handles = self.passages.list_scope_embeddings(
             org_id, agent_id=wanted.agent_id, archive_id=wanted.archive_id
         )
-        vector = self._vector(handles[0] if handles else None, wanted.query)
+        vector = self.vector(handles[0] if handles else None, wanted.query)
         return self.passages.find_passages(org_id, replace(wanted, vector=vector))
 
-    def _vector(self, handle: str | None, text: str) -> VectorOf | None:
+    def vector(self, handle: str | None, text: str) -> VectorOf | None:
+        """The vector of a text; None when no model is named, or it does not answer."""
         if handle is None or not text.strip():
             return None
         deadline = self.monotonic() + EMBED_LIMIT_S

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from remanence.api.deps import ThisCall
 from remanence.api.ids import AgentIdPath, PassageIdPath, of_kind
 from remanence.api.pages import MAX_LIMIT
+from remanence.api.versioning import EraseQuery
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.passages import (
     PassageCreate,
@@ -108,8 +109,10 @@ def search_passages_of_agent(
 
 @router.delete("/v1/agents/{agent_id}/archival-memory/{memory_id}")
 def delete_passage(
-    agent_id: AgentIdPath, memory_id: PassageIdPath, call: ThisCall
+    agent_id: AgentIdPath, memory_id: PassageIdPath, call: ThisCall, *, erase: EraseQuery = False
 ) -> dict[str, str]:
     """Delete a passage of the agent's archives."""
-    call.deps.recall.delete_passage(call.org_id, agent_id, memory_id)
+    call.deps.catalog.passage_versions.delete_passage(
+        call.org_id, memory_id, call.author, agent_id=agent_id, erase=erase
+    )
     return {"message": f"Memory id={memory_id} successfully deleted"}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import AgentIdPath, ArchiveIdPath, PassageIdPath, of_kind
 from remanence.api.pages import page_of
+from remanence.api.versioning import EraseQuery
 from remanence.api.wire.archives import (
     ArchivePassageCreate,
     ArchivePassagesCreate,
@@ -108,10 +109,16 @@ def _filled(archive_id: str, texts: Sequence[NewText], call: Call) -> list[Passa
 
 @router.delete("/v1/archives/{archive_id}/passages/{passage_id}", status_code=204)
 def delete_archive_passage(
-    archive_id: ArchiveIdPath, passage_id: PassageIdPath, call: ThisCall
+    archive_id: ArchiveIdPath,
+    passage_id: PassageIdPath,
+    call: ThisCall,
+    *,
+    erase: EraseQuery = False,
 ) -> None:
     """Delete a passage of an archive."""
-    call.deps.catalog.archives.delete_archive_passage(call.org_id, archive_id, passage_id)
+    call.deps.catalog.passage_versions.delete_passage(
+        call.org_id, passage_id, call.author, archive_id=archive_id, erase=erase
+    )
 
 
 @router.patch("/v1/agents/{agent_id}/archives/attach/{archive_id}")

@@ -1,0 +1,89 @@
+"""What blocks and passages were, and who made them so. Pure data.
+
+Path: db/versions.py -> here -> api/wire/versions.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from remanence.core.merging import merge_fields
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from remanence.core.exchange import JsonObject
+
+Origin = Literal["step", "api", "sweep"]
+
+# What a caller may change of a passage: the rest of its row is the server's.
+_PASSAGE_FIELDS = ("text", "tags", "metadata", "created_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who made a version: a step (with the call that did it), an API call, or the sweep.
+
+    `actor` is the caller of the API, `undoes` the version whose change this one takes back.
+    """
+
+    origin: Origin
+    step_id: str | None = None
+    tool_call_id: str | None = None
+    actor: str | None = None
+    undoes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageVersion:
+    """A passage as it was from `at` on; text None: it was deleted."""
+
+    version: int
+    at: datetime
+    author: Author
+    text: str | None
+    tags: tuple[str, ...] = ()
+    metadata: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageDraft:
+    """What a passage is to become, and the version it was made from; row None: deleted."""
+
+    base_version: int
+    embedding: str | None
+    row: JsonObject | None
+    keeps_text: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageUndo:
+    """A version to undo: what it made of what, and how the passage is now. None: no passage."""
+
+    version: int
+    undone: int
+    embedding: str | None
+    before: JsonObject | None
+    after: JsonObject | None
+    now: JsonObject | None = None
+
+    def draft(self) -> PassageDraft:
+        """The passage without that change; later ones are kept.
+
+        Raises:
+            Clash: a later one changed the same.
+        """
+        merged = merge_fields(_own(self.after), _own(self.before), _own(self.now), texts=("text",))
+        row = self.now or self.before
+        kept = self.now is not None and merged is not None and merged["text"] == self.now["text"]
+        return PassageDraft(
+            base_version=self.version,
+            embedding=self.embedding,
+            row=None if merged is None or row is None else row | merged,
+            keeps_text=kept,
+        )
+
+
+def _own(row: JsonObject | None) -> JsonObject | None:
+    return None if row is None else {name: row[name] for name in _PASSAGE_FIELDS}
