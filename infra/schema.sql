@@ -59,7 +59,7 @@ begin
         perform remanence.set_agent_belongings_v1(made, p);
     end if;
     return jsonb_build_object(
-        'outcome', 'ok', 'view', remanence.agent_view_v1(made.id, '{blocks,tools,identities}'));
+        'outcome', 'ok', 'view', remanence.agent_view_v1(made.id, remanence.agent_relations_v1()));
 exception
     when sqlstate 'RM001' then
         get stacked diagnostics refusal = pg_exception_detail;
@@ -87,6 +87,10 @@ begin
     return '{"outcome": "ok"}';
 end
 $$;
+
+CREATE FUNCTION remanence.agent_relations_v1() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$ select '{blocks,tools,identities,secrets}'::text[] $$;
 
 CREATE TABLE remanence.agents (
     id text NOT NULL,
@@ -187,7 +191,7 @@ begin
     end if;
     perform remanence.set_agent_belongings_v1(agent, p);
     return jsonb_build_object(
-        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, '{blocks,tools,identities}'));
+        'outcome', 'ok', 'view', remanence.agent_view_v1(agent.id, remanence.agent_relations_v1()));
 exception
     when sqlstate 'RM001' then
         get stacked diagnostics refusal = pg_exception_detail;
@@ -219,6 +223,12 @@ CREATE FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[]) RET
                 from remanence.agents_identities as link
                 join remanence.identities as identity on identity.id = link.identity_id
                 where link.agent_id = agent.id), '[]')
+            else '[]' end,
+        'secrets', case when 'secrets' = any (p_relations)
+            then coalesce((
+                select jsonb_agg(to_jsonb(secret) - '{org_id,value}'::text[] order by secret.name)
+                from remanence.agent_secrets as secret
+                where secret.agent_id = agent.id), '[]')
             else '[]' end,
         'message_ids', remanence.context_message_ids_v1(agent.id),
         'pending', (
@@ -1861,6 +1871,15 @@ begin
         select p_agent.org_id, p_agent.id, wanted_id from unnest(identity_ids) as wanted_id
         on conflict (agent_id, identity_id) do nothing;
     end if;
+    if jsonb_typeof(p -> 'secrets') = 'object' then
+        delete from remanence.agent_secrets
+        where agent_id = p_agent.id and not p -> 'secrets' ? name;
+        insert into remanence.agent_secrets (org_id, agent_id, name, value)
+        select p_agent.org_id, p_agent.id, given.name, given.seal
+        from jsonb_each_text(p -> 'secrets') as given (name, seal)
+        on conflict (agent_id, name) do update
+        set value = excluded.value, updated_at = clock_timestamp();
+    end if;
 end
 $$;
 
@@ -2631,6 +2650,16 @@ begin
 end
 $$;
 
+CREATE TABLE remanence.agent_secrets (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    name text NOT NULL,
+    value text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agent_secrets_sealed_check CHECK ((value ~~ 'gcm1:%'::text))
+);
+
 CREATE TABLE remanence.agents_blocks (
     org_id text NOT NULL,
     agent_id text NOT NULL,
@@ -2818,6 +2847,9 @@ CREATE TABLE remanence.tools (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+ALTER TABLE ONLY remanence.agent_secrets
+    ADD CONSTRAINT agent_secrets_pkey PRIMARY KEY (agent_id, name);
+
 ALTER TABLE ONLY remanence.agents_blocks
     ADD CONSTRAINT agents_blocks_label_unique UNIQUE (agent_id, label) DEFERRABLE;
 
@@ -2961,6 +2993,9 @@ CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR E
 
 CREATE TRIGGER passages_number BEFORE INSERT ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.number_passage_v1();
 
+ALTER TABLE ONLY remanence.agent_secrets
+    ADD CONSTRAINT agent_secrets_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY remanence.agents_blocks
     ADD CONSTRAINT agents_blocks_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
 
@@ -3038,6 +3073,10 @@ ALTER TABLE ONLY remanence.summaries
 
 ALTER TABLE ONLY remanence.tools
     ADD CONSTRAINT tools_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
+ALTER TABLE remanence.agent_secrets ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY agent_secrets_of_org ON remanence.agent_secrets TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.agents ENABLE ROW LEVEL SECURITY;
 
@@ -3133,6 +3172,9 @@ GRANT ALL ON FUNCTION remanence.agent_create_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.agent_delete_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_delete_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.agent_relations_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_relations_v1() TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents TO remanence_app;
 
@@ -3406,6 +3448,8 @@ GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, 
 
 REVOKE ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agent_secrets TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_blocks TO remanence_app;
 

@@ -19,6 +19,7 @@ from remanence.db.catalog_tools import Tools
 from remanence.db.queries import Queries
 from remanence.engine.custom import CustomTools
 from remanence.engine.points import Point
+from remanence.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -73,7 +74,9 @@ def a_world(
     worlds: list[World], database: Database, street: Street, *replies: Reply, **changes: Any
 ) -> World:
     world = World.over(database.app_uri, replies, **changes)
-    tools = CustomTools(sources=Tools(Queries(world.connections)), sandbox=street)
+    tools = CustomTools(
+        sources=Tools(Queries(world.connections)), sandbox=street, opener=Sealer([])
+    )
     object.__setattr__(world.deps, "custom_tools", tools)
     worlds.append(world)
     return world

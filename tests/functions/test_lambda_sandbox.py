@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,16 @@ def a_run() -> ToolRun:
     return ToolRun(
         tool_call_id="call-1", tool=tool, arguments={"n": 21}, org_id="org-1", agent_id="agent-1"
     )
+
+
+def test_environment_goes_with_the_run(function: LoopbackLambda) -> None:
+    body = "import os\n    return os.environ['KEY'] + os.environ['LETTA_AGENT_ID']"
+    source = f"def double(n):\n    {body}\n"
+    run = a_run()
+    run = replace(run, tool=replace(run.tool, source_code=source), environment={"KEY": "hush "})
+
+    assert LambdaSandbox("tools").run(run, timeout_s=30).text == "hush agent-1"
+    assert "hush" not in repr(run)
 
 
 def test_run_is_one_invocation_for_the_organization(function: LoopbackLambda) -> None:

@@ -181,6 +181,13 @@ def test_environment_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen["REMANENCE_TOOL_CALL_ID"] == "call-1"
 
 
+def test_secrets_are_there_for_the_tool_and_not_for_what_starts_it() -> None:
+    secrets = {"KEY": "hush", "PYTHONHOME": "/x", "LD_PRELOAD": "/x.so"}
+    run = replace(a_run("import os\nreturn os.environ['KEY']"), environment=secrets)
+
+    assert SANDBOX.run(run, timeout_s=20) == ToolRan(text="hush", status="success")
+
+
 def test_folder_of_a_run_is_gone_after_it() -> None:
     folder = ran("open('a', 'w').write('b')\nimport os\nreturn os.getcwd()").text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from letta_client import APIStatusError, NotFoundError, UnprocessableEntityError
+from letta_client import NotFoundError, UnprocessableEntityError
 from support.server import MODEL, new_id
 
 if TYPE_CHECKING:
@@ -265,12 +265,12 @@ def test_what_is_no_agent_file_is_refused(client: Letta, text: str) -> None:
         client.agents.import_file(file=("x.af", text.encode()))
 
 
-def test_secrets_are_refused_and_nothing_is_made(client: Letta, agent: AgentState) -> None:
+def test_form_that_cannot_be_followed_makes_nothing(client: Letta, agent: AgentState) -> None:
     text = client.agents.export_file(agent.id).encode()
     name = uuid.uuid4().hex
 
-    with pytest.raises(APIStatusError, match="secrets"):
-        client.agents.import_file(file=("x.af", text), name=name, secrets='{"KEY": "x"}')
+    with pytest.raises(UnprocessableEntityError, match="secrets"):
+        client.agents.import_file(file=("x.af", text), name=name, secrets='["KEY"]')
     with pytest.raises(NotFoundError):
         client.agents.import_file(file=("x.af", text), name=name, model="nobody/none")
 

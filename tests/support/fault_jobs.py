@@ -30,6 +30,7 @@ from remanence.engine.custom import CustomTools
 from remanence.errors import AppError
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm
+from remanence.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +117,9 @@ class Worker:
             **{"caller": TellingCaller(self.pass_on), **deps},
         )
         tools = CustomTools(
-            sources=Tools(Queries(self.world.connections)), sandbox=TellingSandbox(self.pass_on)
+            sources=Tools(Queries(self.world.connections)),
+            sandbox=TellingSandbox(self.pass_on),
+            opener=Sealer([]),
         )
         object.__setattr__(self.world.deps, "custom_tools", tools)
 

@@ -36,6 +36,7 @@ from remanence.llm.retry import Pace
 from remanence.llm.scripted import ScriptedLlm
 from remanence.llm.vendors import configured
 from remanence.sandbox.local import LocalSandbox
+from remanence.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from support.pg import Database
 
 MODEL = "scripted/model"
+SEALER = Sealer([bytes(range(32))])
 # Configured, so that its handles may be named, and nobody listens there: nothing gets a vector.
 UNREACHABLE = next(
     replace(provider, base_url="http://127.0.0.1:9/v1")
@@ -137,7 +139,9 @@ def a_deps(
             "monotonic_ns": time.monotonic_ns,
             "sleep": time.sleep,
             "busy_wait_s": 5.0,
-            "custom_tools": CustomTools(sources=catalog.tools, sandbox=LocalSandbox()),
+            "custom_tools": CustomTools(
+                sources=catalog.tools, sandbox=LocalSandbox(), opener=SEALER
+            ),
         }
         | engine_options
     )
@@ -152,6 +156,7 @@ def a_deps(
             ),
             "engine": Engine(engine_deps),
             "tool_desk": ToolDesk(agents=catalog.agents, effects=catalog.tools, deps=engine_deps),
+            "sealer": SEALER,
             "zones": lambda _name: UTC,
             "models": models,
             "new_id": new_id,

@@ -34,6 +34,7 @@ from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
 from remanence.offers import build_models, read_settings
+from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
 from remanence.settings import Settings
 
@@ -68,6 +69,7 @@ class Parts:
     engine: Engine
     engine_deps: EngineDeps
     queries: Queries
+    sealer: Sealer
 
     def close(self) -> None:
         """Give connections back; a later call opens new ones."""
@@ -91,6 +93,7 @@ def build(
     models = build_models(settings, env, may_ask=may_ask)
     recall = PostgresRecall(queries)
     catalog = Catalog(queries)
+    sealer = Sealer(read_keys(settings.secrets_key))
     engine_deps = EngineDeps(
         store=PostgresStore(queries),
         recall=recall,
@@ -105,7 +108,7 @@ def build(
         sleep=time.sleep,
         step_limit_s=settings.step_limit_s,
         busy_wait_s=settings.busy_wait_s,
-        custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings)),
+        custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings), opener=sealer),
         caller=HttpCaller(
             secret=settings.callback_secret,
             allows_private=bool(settings.callback_private),
@@ -121,6 +124,7 @@ def build(
         engine=Engine(engine_deps),
         engine_deps=engine_deps,
         queries=queries,
+        sealer=sealer,
     )
 
 
@@ -180,6 +184,7 @@ def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
             tool_desk=ToolDesk(
                 agents=parts.catalog.agents, effects=parts.catalog.tools, deps=parts.engine_deps
             ),
+            sealer=parts.sealer,
             zones=zone,
             models=parts.models,
             new_id=new_id,

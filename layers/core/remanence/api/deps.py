@@ -24,6 +24,7 @@ from remanence.engine.archival import Archival
 from remanence.engine.ports import Zones
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
+from remanence.sealing import Sealer
 
 
 class ModelTable(Protocol):
@@ -67,6 +68,7 @@ class Deps:
         archival: stores and searches passages with their vectors.
         engine: runs agents.
         tool_desk: runs single tools.
+        sealer: seals what must not be readable in the database.
         zones: time zones by name.
         models: what may be named as a model.
         new_id: makes ids.
@@ -88,6 +90,7 @@ class Deps:
     archival: Archival
     engine: Engine
     tool_desk: ToolDesk
+    sealer: Sealer
     zones: Zones
     models: ModelTable
     new_id: IdSource

@@ -35,7 +35,7 @@ class Relations:
     @property
     def stored(self) -> list[Relation]:
         """Those that are read from tables of their own."""
-        stored: tuple[Relation, ...] = ("blocks", "tools", "identities")
+        stored: tuple[Relation, ...] = ("blocks", "tools", "identities", "secrets")
         return [name for name in stored if name in self.names]
 
     @property
@@ -44,7 +44,7 @@ class Relations:
         return "tags" in self.names
 
 
-_ALL = Relations(frozenset({"blocks", "tools", "identities", "tags"}))
+_ALL = Relations(frozenset({"blocks", "tools", "identities", "secrets", "tags"}))
 
 
 async def _read_relations(

@@ -7,10 +7,12 @@ call open, and the next worker runs it. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from remanence.core.exchange import JsonObject
     from remanence.core.types import Tool
 
@@ -20,13 +22,17 @@ CUSTOM_TOOL = "custom"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRun:
-    """A custom tool to be run. `tool_call_id` is its idempotency key: the same in every attempt."""
+    """A custom tool to be run. `tool_call_id` is its idempotency key: the same in every attempt.
+
+    `environment` holds secrets: it is filled where the tool is run, and never shown.
+    """
 
     tool_call_id: str
     tool: Tool
     arguments: JsonObject
     org_id: str
     agent_id: str
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,7 @@ def _agent_row(imported: ImportedAgent) -> JsonObject:
         "block_ids": list(new.block_ids),
         "tool_names": list(new.tool_names),
         "tool_ids": list(new.tool_ids),
+        "secrets": dict(new.secrets),
         "history": [message_to_row(message) for message in new.messages],
         "window_from_seq": imported.window_from_seq,
         "summaries": [

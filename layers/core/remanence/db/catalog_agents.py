@@ -5,7 +5,8 @@ Path: api/routes/agents.py -> Agents -> db/sql. A step reads agents by itself (d
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from remanence.db.catalog_rows import agent_to_row, block_to_row, prompt_state_from_row
@@ -23,7 +24,7 @@ from remanence.db.rows import (
 from remanence.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from remanence.core.ids import OrgId
     from remanence.core.types import Agent, Block, Message, State, Tool, ToolRule
@@ -31,10 +32,19 @@ if TYPE_CHECKING:
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
-Relation = Literal["blocks", "tools", "identities"]
+Relation = Literal["blocks", "tools", "identities", "secrets"]
 
 # Others would have to change the same agent that often in a row for an update to give up.
 _UPDATE_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretName:
+    """A secret of an agent, as far as it is shown."""
+
+    name: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,7 @@ class AgentView:
     message_ids: tuple[str, ...]
     pending: Message | None = None
     identities: tuple[Identity, ...] = ()
+    secrets: tuple[SecretName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +69,8 @@ class NewAgent:
     """An agent to be made, with its default conversation.
 
     Its blocks are `new_blocks`, which are made with it, and then those of `block_ids`; its tools
-    those of `tool_names` and then of `tool_ids`, each once. `messages` are its first history.
+    those of `tool_names` and then of `tool_ids`, each once. `messages` are its first history,
+    `secrets` seals by name.
     """
 
     agent: Agent
@@ -68,17 +80,19 @@ class NewAgent:
     tool_names: tuple[str, ...] = ()
     tool_ids: tuple[str, ...] = ()
     identity_ids: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentChange:
-    """What an agent shall be: its configuration, and what is attached (None: as before)."""
+    """What an agent shall be: its configuration, and what belongs to it (None: as before)."""
 
     agent: Agent
     block_ids: tuple[str, ...] | None = None
     tool_ids: tuple[str, ...] | None = None
     identity_ids: tuple[str, ...] | None = None
+    secrets: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +140,7 @@ class Agents:
             tool_names=new.tool_names,
             tool_ids=new.tool_ids,
             identity_ids=new.identity_ids,
+            secrets=new.secrets,
             messages=[message_to_row(message) for message in new.messages],
         )
         return _view(answer["view"])
@@ -203,6 +218,7 @@ class Agents:
                     block_ids=wanted.block_ids,
                     tool_ids=wanted.tool_ids,
                     identity_ids=wanted.identity_ids,
+                    secrets=wanted.secrets,
                 )
             except Stale:
                 continue
@@ -279,5 +295,14 @@ def _view(row: Row) -> AgentView:
         tools=tuple(tool_from_row(tool) for tool in row["tools"]),
         message_ids=tuple(row["message_ids"]),
         identities=tuple(identity_from_row(identity) for identity in row["identities"]),
+        secrets=tuple(_secret_name(secret) for secret in row["secrets"]),
         pending=None if row["pending"] is None else message_from_row(row["pending"]),
+    )
+
+
+def _secret_name(row: Row) -> SecretName:
+    return SecretName(
+        name=row["name"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
     )

@@ -57,6 +57,19 @@ class Tools:
         """
         return tool_from_row(self._row(org_id, tool_id))
 
+    def load_tool_to_run(
+        self, org_id: OrgId, tool_id: str, agent_id: str
+    ) -> tuple[Tool, dict[str, str]]:
+        """A tool with its source, and the sealed secrets of the agent that runs it, by name.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        row = self._queries.one("load_tool_to_run", org_id, tool_id=tool_id, agent_id=agent_id)
+        if row is None:
+            raise NotFound("tool", tool_id)
+        return tool_from_row(row["tool"]), row["secrets"]
+
     def _row(self, org_id: OrgId, tool_id: str) -> Row:
         row = self._queries.one("load_tool", org_id, tool_id=tool_id)
         if row is None:

@@ -36,6 +36,8 @@ def main() -> None:
     sys.path[:] = [path for path in sys.path if path != ours] + call["shields"]["paths"]
     sys.argv[:] = [FILE]
     shields = raise_shields(call["shields"], os.getcwd())
+    # Only now: neither loader nor interpreter obeys it any more.
+    os.environ.update(call["environment"])  # noqa: TID251  the tool's, in a process of its own
     answer = perform(call["source_code"], call["name"], call["arguments"], call["most_chars"])
     text = json.dumps(answer | {"shields": shields}, ensure_ascii=False)
     sys.stdout.flush()

@@ -36,6 +36,7 @@ def run_to_json(run: ToolRun, timeout_s: float) -> JsonObject:
         "source_code": run.tool.source_code or "",
         "arguments": run.arguments,
         "requirements": bool(requirements),
+        "environment": dict(run.environment),
         "timeout_s": timeout_s,
     }
 
@@ -61,6 +62,7 @@ def run_from_json(request: dict[str, Any]) -> tuple[ToolRun, float]:
         arguments=request["arguments"],
         org_id=request["org_id"],
         agent_id=request["agent_id"],
+        environment=request.get("environment", {}),  # a caller of the version before sends none
     )
     return run, float(request["timeout_s"])
 

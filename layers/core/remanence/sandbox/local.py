@@ -116,6 +116,7 @@ class LocalSandbox:
             "source_code": run.tool.source_code or "",
             "name": run.tool.name,
             "arguments": run.arguments,
+            "environment": dict(run.environment),
             "most_chars": MOST_RETURN_CHARS,
             "shields": {
                 "parent": os.getpid(),
@@ -169,7 +170,7 @@ def _command(answer_fd: int) -> list[str]:
 
 
 def _environment(run: ToolRun, folder: str) -> dict[str, str]:
-    """All that a tool's process is told; nothing of ours."""
+    """What a tool's process starts with; nothing of ours. Secrets come with the call (child.py)."""
     return {
         "HOME": folder,
         "LANG": "C.UTF-8",

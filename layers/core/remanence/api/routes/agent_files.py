@@ -1,6 +1,7 @@
 """Agent files: an agent written to a file, and made again from one."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from remanence.api.agent_secrets import sealed, secrets_of_text
 from remanence.api.conversation_refs import conversation_ref
 from remanence.api.deps import Call, ThisCall
 from remanence.api.forms import Form, ThisForm
@@ -29,7 +31,7 @@ from remanence.core.types import Message
 from remanence.db.agent_import import ImportedAgent
 from remanence.db.catalog_agents import NewAgent
 from remanence.db.history import Stretch
-from remanence.errors import InvalidRequest, LimitExceeded, NotFound, NotSupported
+from remanence.errors import InvalidRequest, LimitExceeded, NotFound
 
 router = APIRouter(tags=["agent files"])
 
@@ -101,18 +103,21 @@ def import_agents(form: ThisForm, call: ThisCall) -> ImportAnswer:
     data = form.fields.get("file")
     if data is None:
         raise InvalidRequest("file is required", field="file")
-    if form.text("secrets", "env_vars_json") not in (None, "{}"):
-        raise NotSupported("secrets are not served yet, and are not stored as plain text")
+    secrets = secrets_of_text(form.text("secrets", "env_vars_json"), field="secrets")
     check_json(data)
     document = parse_file(data)
     reading = Reading(new_id=call.deps.new_id, now=call.deps.now())
     tools = read_tools(document, reading)
     strip = form.flag("strip_messages", default=False)
     agents = [
-        _to_import(
-            read_agent(item, document, tools, reading, with_messages=not strip),
-            form,
-            reading,
+        _with_secrets(
+            _to_import(
+                read_agent(item, document, tools, reading, with_messages=not strip),
+                form,
+                reading,
+                call,
+            ),
+            secrets,
             call,
         )
         for item in objects_of(document["agents"])
@@ -134,6 +139,12 @@ def _to_import(agent: FileAgent, form: Form, reading: Reading, call: Call) -> Im
         window_from_seq=agent.window_from + 1,
         summaries=agent.summaries,
     )
+
+
+def _with_secrets(imported: ImportedAgent, secrets: Mapping[str, str], call: Call) -> ImportedAgent:
+    """A file holds no secrets: those of the form are each of its agents'."""
+    new = imported.new
+    return replace(imported, new=replace(new, secrets=sealed(secrets, new.agent.id, call)))
 
 
 def _renamed(request: CreateAgent, form: Form) -> CreateAgent:

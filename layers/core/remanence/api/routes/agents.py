@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from remanence.api.agent_secrets import sealed
 from remanence.api.deps import Call, ThisCall
 from remanence.api.ids import AgentIdPath
 from remanence.api.pages import check_order_by, page_of
@@ -43,7 +44,9 @@ def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
         default_embedding=deps.default_embedding,
         tool_names=_names_of_tools(body, call),
     )
-    return agent_to_wire(deps.catalog.agents.create_agent(call.org_id, body.to_new(making)))
+    new = body.to_new(making)
+    new = replace(new, secrets=sealed(body.given_secrets() or {}, new.agent.id, call))
+    return agent_to_wire(deps.catalog.agents.create_agent(call.org_id, new))
 
 
 def _first_model(call: Call) -> str | None:
@@ -137,8 +140,12 @@ def update_agent(agent_id: AgentIdPath, body: UpdateAgent, call: ThisCall) -> Ag
     _check_embedding(body, call)
     names = _names_of_tools(body, call)
     window_of = call.deps.models.context_window
+    given = body.given_secrets()
+    seals = None if given is None else sealed(given, agent_id, call)
     view = call.deps.catalog.agents.update_agent(
-        call.org_id, agent_id, lambda known: body.to_change(known, window_of, names)
+        call.org_id,
+        agent_id,
+        lambda known: replace(body.to_change(known, window_of, names), secrets=seals),
     )
     return agent_to_wire(view)
 

@@ -5,7 +5,7 @@ Agent -> db. Both share one way of applying a field, so that an agent made with 
 changed to it are the same.
 A field that is left out stays; null clears what may be empty and else changes nothing. What has
 no behaviour here is kept in `extras` and read back; what would mislead when it were only kept
-(secrets, folders) is refused.
+(folders, templates) is refused.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
+from remanence.api.agent_secrets import Secrets
 from remanence.api.ids import of_kind
 from remanence.api.wire.blocks import Tag
 from remanence.api.wire.model_fields import (
@@ -50,8 +51,6 @@ _EXTRAS = (
     "base_template_id",
 )
 _NOT_SERVED = {
-    "secrets": "secrets are not served yet, and are not stored as plain text",
-    "tool_exec_environment_variables": "secrets are not served yet, and not stored as plain text",
     "folder_ids": "folders are not served yet",
     "source_ids": "folders are not served yet",
     "from_template": "templates are not served yet",
@@ -149,9 +148,12 @@ class AgentFields(BaseModel):
     project_id: str | None = Field(default=None, description="Stored; lists filter by it.")
     template_id: str | None = Field(default=None, description="Stored; lists filter by it.")
     base_template_id: str | None = Field(default=None, description="Stored; lists filter by it.")
-    secrets: dict[str, str] | None = Field(default=None, description="Not served yet.")
-    tool_exec_environment_variables: dict[str, str] | None = Field(
-        default=None, description="Not served yet."
+    secrets: Secrets | None = Field(
+        default=None,
+        description="Environment of its custom tools, all of it; sealed, and never shown.",
+    )
+    tool_exec_environment_variables: Secrets | None = Field(
+        default=None, description="Old form of `secrets`."
     )
     folder_ids: list[str] | None = Field(default=None, description="Not served yet.")
     source_ids: list[str] | None = Field(default=None, description="Not served yet.")
@@ -216,6 +218,12 @@ class AgentFields(BaseModel):
         wanted = asked or (self.llm_config and self.llm_config.context_window)
         limit = min(wanted or agent.context_window_limit, window)
         return replace(agent, model=handle, context_window_limit=limit)
+
+    def given_secrets(self) -> dict[str, str] | None:
+        """The secrets that were given, in either form; None: none were, as before."""
+        if self.secrets is None and self.tool_exec_environment_variables is None:
+            return None
+        return {**(self.tool_exec_environment_variables or {}), **(self.secrets or {})}
 
     def embedding_handle(self) -> str | None:
         """The embedding model that was asked for, in either form; None: none was.

@@ -6,7 +6,7 @@ wire/agent_fields.py.
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -37,6 +37,16 @@ class Memory(BaseModel):
     prompt_template: str = ""
 
 
+class SecretState(BaseModel):
+    """A secret of an agent: that there is one, never what it is."""
+
+    agent_id: str
+    key: str = Field(description="The name of the environment variable.")
+    value: Literal[""] = Field(default="", description="Always empty: it is not shown.")
+    created_at: datetime
+    updated_at: datetime
+
+
 class AgentState(BaseModel):
     """An agent: its configuration and what belongs to it."""
 
@@ -63,8 +73,8 @@ class AgentState(BaseModel):
     tool_rules: list[dict[str, Any]] = Field(description="Constraints on the order of calls.")
     sources: list[Any] = Field(default=[], description="Always empty.")
     message_ids: list[str] = Field(description="The newest 500 messages in context, in order.")
-    secrets: list[Any] = Field(default=[], description="Always empty.")
-    tool_exec_environment_variables: list[Any] = Field(default=[], description="Always empty.")
+    secrets: list[SecretState] = Field(description="Environment of its tools; a relation.")
+    tool_exec_environment_variables: list[SecretState] = Field(description="Old form of `secrets`.")
     identity_ids: list[str] = Field(description="Ids of `identities`; a relation.")
     identities: list[IdentityState] = Field(description="Whom it belongs to; a relation.")
     multi_agent_group: None = None
@@ -106,6 +116,15 @@ def agent_to_wire(view: AgentView, *, with_tags: bool = True) -> AgentState:
     """An agent as the protocol shows it; relations the view lacks are empty."""
     agent = view.agent
     blocks = [block_to_wire(block) for block in view.blocks]
+    secrets = [
+        SecretState(
+            agent_id=agent.id,
+            key=secret.name,
+            created_at=secret.created_at,
+            updated_at=secret.updated_at,
+        )
+        for secret in view.secrets
+    ]
     return AgentState(
         id=agent.id,
         name=agent.name,
@@ -128,6 +147,8 @@ def agent_to_wire(view: AgentView, *, with_tags: bool = True) -> AgentState:
         tool_rules=[rule_to_wire(rule) for rule in agent.tool_rules],
         identity_ids=[identity.id for identity in view.identities],
         identities=[identity_to_wire(identity) for identity in view.identities],
+        secrets=secrets,
+        tool_exec_environment_variables=secrets,
         message_ids=list(view.message_ids),
         pending_approval=None if view.pending is None else request_to_wire(view.pending),
         message_buffer_autoclear=agent.message_buffer_autoclear,

@@ -2,7 +2,7 @@
 -- takes:   lower_id, upper_id text; ascending, scan_up boolean; page_limit integer; order_by text;
 --          agent_name, query_text, project_id, template_id, base_template_id, last_stop_reason,
 --          block_id, identity_id text; tags, identifier_keys text[]; match_all_tags, with_hidden boolean; relations text[]
--- returns: 0..page_limit rows: view jsonb {agent, blocks, tools, identities, message_ids}
+-- returns: 0..page_limit rows: view jsonb {agent, blocks, tools, identities, secrets, message_ids}
 -- uses:    agents_org_created_idx (order_by created_at), agents_tags_idx, agents_blocks_block_idx,
 --          agents_identities_pkey
 with matching as not materialized (
