@@ -309,10 +309,13 @@ CREATE TABLE remanence.conversations (
     last_message_at timestamp with time zone,
     compaction_tried_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    snapshots text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 COMMENT ON COLUMN remanence.conversations.extras IS 'description, archived_at, hidden; model, settings, context_window_limit: instead of the agent''s';
+
+COMMENT ON COLUMN remanence.conversations.snapshots IS 'hashes of snapshots that its newest steps named, newest first: a worker does not send them again';
 
 CREATE FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -420,6 +423,33 @@ CREATE FUNCTION remanence.author_v1() RETURNS jsonb
     AS $$
 begin
     return coalesce(nullif(current_setting('remanence.author', true), ''), '{}')::jsonb;
+end
+$$;
+
+CREATE FUNCTION remanence.block_delete_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted text := p ->> 'block_id';
+    holders text[];
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    holders := array(
+        select agent_id from remanence.agents_blocks where block_id = wanted
+        union select agent_id from remanence.snapshots_blocks where block_id = wanted);
+    perform from remanence.conversations
+    where agent_id = any(holders) and (lease_token is not null or epoch_seen -> 'seen' ? wanted)
+    order by id for update;
+    update remanence.conversations set epoch = null, epoch_seen = null
+    where agent_id = any(holders) and epoch_seen -> 'seen' ? wanted;
+    delete from remanence.snapshots as snapshot using remanence.snapshots_blocks as held
+    where held.block_id = wanted
+        and snapshot.agent_id = held.agent_id and snapshot.hash = held.hash;
+    delete from remanence.blocks where id = wanted;
+    if not found then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'block', 'id', wanted);
+    end if;
+    return '{"outcome": "ok"}';
 end
 $$;
 
@@ -1084,6 +1114,39 @@ begin
     new.author := nullif(author, '{}');
     new.updated_at := moment;
     return new;
+end
+$$;
+
+CREATE FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snapshots jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    is_erased boolean;
+begin
+    select * into strict conv from remanence.conversations where id = p_conversation_id;
+    is_erased := exists (
+        select from jsonb_array_elements(p_snapshots) as item,
+            jsonb_array_elements_text(item -> 'block_ids') as held (block_id)
+        where not exists (select from remanence.blocks where id = held.block_id));
+    with made as (
+        insert into remanence.snapshots (org_id, agent_id, hash, kind, body)
+        select conv.org_id, conv.agent_id, item ->> 'hash', item ->> 'kind', item ->> 'body'
+        from jsonb_array_elements(p_snapshots) as item
+        where not is_erased or item -> 'block_ids' = '[]'
+        on conflict (agent_id, hash) do nothing
+        returning hash)
+    insert into remanence.snapshots_blocks (org_id, agent_id, hash, block_id)
+    select conv.org_id, conv.agent_id, made.hash, held.block_id
+    from made
+    join jsonb_array_elements(p_snapshots) as item on item ->> 'hash' = made.hash
+    cross join jsonb_array_elements_text(item -> 'block_ids') as held (block_id);
+    update remanence.conversations
+    set snapshots = (array(
+            select item ->> 'hash' from jsonb_array_elements(p_snapshots) as item)
+            || snapshots)[:8],  -- KNOWN_SNAPSHOTS of core/receipt.py
+        epoch = case when not is_erased then epoch end
+    where id = conv.id;
 end
 $$;
 
@@ -2193,6 +2256,19 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.step_commit_v2(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    answer jsonb := remanence.step_commit_v1(p);
+begin
+    if p -> 'snapshots' <> '[]' and answer ->> 'outcome' = 'ok' then
+        perform remanence.keep_snapshots_v1(p ->> 'conversation_id', p -> 'snapshots');
+    end if;
+    return answer;
+end
+$$;
+
 CREATE FUNCTION remanence.step_lock_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2784,6 +2860,24 @@ CREATE TABLE remanence.schema_migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE remanence.snapshots (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    hash text NOT NULL,
+    kind text NOT NULL,
+    body text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT snapshots_kind_check CHECK ((kind = ANY (ARRAY['system'::text, 'tools'::text])))
+);
+
+CREATE TABLE remanence.snapshots_blocks (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    hash text NOT NULL,
+    block_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE remanence.steps (
     id text NOT NULL,
     org_id text NOT NULL,
@@ -2916,6 +3010,12 @@ ALTER TABLE ONLY remanence.runs
 ALTER TABLE ONLY remanence.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY remanence.snapshots_blocks
+    ADD CONSTRAINT snapshots_blocks_pkey PRIMARY KEY (agent_id, hash, block_id);
+
+ALTER TABLE ONLY remanence.snapshots
+    ADD CONSTRAINT snapshots_pkey PRIMARY KEY (agent_id, hash);
+
 ALTER TABLE ONLY remanence.steps
     ADD CONSTRAINT steps_no_unique UNIQUE (run_id, step_no);
 
@@ -2980,6 +3080,8 @@ CREATE UNIQUE INDEX runs_idempotency_idx ON remanence.runs USING btree (conversa
 CREATE INDEX runs_org_created_idx ON remanence.runs USING btree (org_id, created_at, id);
 
 CREATE INDEX runs_unfinished_idx ON remanence.runs USING btree (conversation_id, ord) WHERE (status = ANY (ARRAY['created'::text, 'running'::text]));
+
+CREATE INDEX snapshots_blocks_block_idx ON remanence.snapshots_blocks USING btree (block_id);
 
 CREATE INDEX steps_agent_created_idx ON remanence.steps USING btree (agent_id, created_at, id);
 
@@ -3061,6 +3163,12 @@ ALTER TABLE ONLY remanence.passages
 
 ALTER TABLE ONLY remanence.runs
     ADD CONSTRAINT runs_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.snapshots
+    ADD CONSTRAINT snapshots_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.snapshots_blocks
+    ADD CONSTRAINT snapshots_blocks_snapshot_fkey FOREIGN KEY (agent_id, hash) REFERENCES remanence.snapshots(agent_id, hash) ON DELETE CASCADE;
 
 ALTER TABLE ONLY remanence.steps
     ADD CONSTRAINT steps_run_id_fkey FOREIGN KEY (run_id) REFERENCES remanence.runs(id) ON DELETE CASCADE;
@@ -3150,6 +3258,14 @@ ALTER TABLE remanence.schema_migrations ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY schema_migrations_of_all ON remanence.schema_migrations FOR SELECT TO remanence_app USING (true);
 
+ALTER TABLE remanence.snapshots ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE remanence.snapshots_blocks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY snapshots_blocks_of_org ON remanence.snapshots_blocks TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+CREATE POLICY snapshots_of_org ON remanence.snapshots TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 ALTER TABLE remanence.steps ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY steps_of_org ON remanence.steps TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
@@ -3217,6 +3333,9 @@ GRANT ALL ON FUNCTION remanence.archive_view_v1(p_archive remanence.archives) TO
 
 REVOKE ALL ON FUNCTION remanence.author_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.author_v1() TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.block_delete_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_delete_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.block_link_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_link_v1(p jsonb) TO remanence_app;
@@ -3290,6 +3409,9 @@ GRANT ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id t
 
 REVOKE ALL ON FUNCTION remanence.keep_passage_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.keep_passage_v1() TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snapshots jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snapshots jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
@@ -3404,6 +3526,9 @@ GRANT ALL ON FUNCTION remanence.step_begin_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.step_commit_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_commit_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.step_commit_v2(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_commit_v2(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.step_lock_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_lock_v1(p jsonb) TO remanence_app;
 
@@ -3474,6 +3599,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_vectors TO remanenc
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_versions TO remanence_app;
 
 GRANT SELECT ON TABLE remanence.schema_migrations TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.snapshots TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.snapshots_blocks TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.steps TO remanence_app;
 

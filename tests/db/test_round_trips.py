@@ -43,7 +43,7 @@ def test_plain_message_costs_two_round_trips_on_one_connection(
     assert proxy.traffic.connections == 1
     assert [statement.split("(")[0] for statement in _selects(proxy)] == [
         "select remanence.run_start_v1",
-        "select remanence.step_commit_v1",
+        "select remanence.step_commit_v2",
     ]
     assert proxy.traffic.round_trips == 2
 

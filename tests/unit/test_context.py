@@ -93,14 +93,6 @@ def test_compile_context_for_heartbeat_agents_adds_the_argument_to_every_tool() 
     assert "request_heartbeat" in tool.parameters["properties"]  # type: ignore[operator]
 
 
-def test_compile_context_receipt_names_versions_and_ids_but_no_words() -> None:
-    context = compile_context(a_state(blocks=(a_block(value="secret word", version=7),)), UTC)
-
-    assert context.receipt["blocks"] == {"block-human": 7}
-    assert context.receipt["messages"] == [1, 1]
-    assert "secret word" not in str(context.receipt)
-
-
 def test_compile_context_tokens_by_part_add_up() -> None:
     context = compile_context(a_state(), UTC)
 

@@ -9,16 +9,15 @@ discount. Pure, and equal state gives equal bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.builtin import with_heartbeat
 from remanence.core.epoch import epoch_for, note_message
 from remanence.core.exchange import Request, Text, ToolReturn, ToolSpec, Turn
 from remanence.core.history import Repair, message_tokens, turns_of
-from remanence.core.render import render_summaries
+from remanence.core.render import has_tool, render_summaries
 from remanence.core.rules import allowed_tools, allows_parallel_calls
 from remanence.core.tokens import estimate_text
 from remanence.core.types import HEARTBEAT_AGENT_TYPES
@@ -27,9 +26,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from remanence.core.exchange import JsonObject, ModelSettings
+    from remanence.core.exchange import ModelSettings
     from remanence.core.rules import Allowed
-    from remanence.core.types import Agent, Epoch, State, Tool
+    from remanence.core.types import Agent, Epoch, Message, State, Summary, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredients:
+    """All that a request is assembled from: gathered from a state, or from a step's receipt.
+
+    `window` ends with the note about changes since the epoch began, if there is one. `can_expand`:
+    there is a tool that reads what stands behind a summary.
+    """
+
+    handle: str
+    system: str
+    tools: tuple[ToolSpec, ...]
+    summaries: tuple[Summary, ...]
+    can_expand: bool
+    window: tuple[Message, ...]
+    tool_choice: str
+    settings: ModelSettings
+    cache_key: str
+    context_window_limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +56,21 @@ class Context:
     """A compiled context, its size by part, and what it was compiled from.
 
     `tokens` are estimates by part: system, memory, rules, metadata, summary, history, tools.
-    `epoch` is what the system part was taken from, and `notes` what the model is told at the tail
-    about changes since; both are to be stored with the step. `receipt` names versions and ids,
-    not words.
+    `epoch` is what the system part was taken from, `block_ids` the blocks in it, and `notes` what
+    the model is told at the tail about changes since; epoch and notes are to be stored with the
+    step. `agent_version` and `timezone` are of the agent as it was read.
     """
 
     request: Request
+    ingredients: Ingredients
     tokens: dict[str, int]
     estimate_tokens: int
     allowed: Allowed
     epoch: Epoch
+    block_ids: tuple[str, ...]
     notes: str
-    receipt: JsonObject
+    agent_version: int
+    timezone: str
     repairs: tuple[Repair, ...]
 
 
@@ -64,41 +86,76 @@ def compile_context(state: State, tz: tzinfo) -> Context:
 
     Source: MemGPT, arXiv:2310.08560 (main context: system, working context, queue).
     """
-    agent = state.agent
     allowed = _allowed(state)
     epoch, notes = epoch_for(state)
-    specs = tuple(
-        _spec(tool, agent.agent_type) for tool in state.tools if tool.name in allowed.names
-    )
-    summary = render_summaries(state)
-    window = (*state.window, note_message(state, notes)) if notes else state.window
-    turns, repairs = turns_of(window, tz, agent.context_window_limit)
-    if summary or (turns and turns[0].role != "user"):
-        opening = summary or "(The conversation began before what is shown here.)"
-        turns = (Turn(role="user", parts=(Text(text=opening),)), *turns)
-    request = Request(
-        handle=state.run.options.override_model or agent.model,
-        system=epoch.system,
-        turns=turns,
-        tools=specs,
-        tool_choice=_tool_choice(allowed, specs, agent.agent_type),
-        settings=_settings(agent),
-        cache_key=state.conversation.id,
-    )
-    tokens = dict(epoch.tokens)
-    tokens["summary"] = sum(summary.tokens for summary in state.summaries)
-    tokens["tools"] = sum(_spec_tokens(spec) for spec in specs)
-    tokens["history"] = sum(message_tokens(m, agent.context_window_limit) for m in window)
+    ingredients = _gather(state, allowed, epoch, notes)
+    request, repairs = assemble(ingredients, tz)
+    tokens = _sizes(ingredients, epoch)
     return Context(
         request=request,
+        ingredients=ingredients,
         tokens=tokens,
         estimate_tokens=sum(tokens.values()),
         allowed=allowed,
         epoch=epoch,
+        # Another set of blocks is another key: an epoch holds the blocks that are attached.
+        block_ids=tuple(block.id for block in state.blocks),
         notes=notes,
-        receipt=_receipt(state, epoch, specs, tokens, repairs),
+        agent_version=state.agent.version,
+        timezone=state.agent.timezone,
         repairs=repairs,
     )
+
+
+def _gather(state: State, allowed: Allowed, epoch: Epoch, notes: str) -> Ingredients:
+    agent = state.agent
+    specs = tuple(
+        _spec(tool, agent.agent_type) for tool in state.tools if tool.name in allowed.names
+    )
+    return Ingredients(
+        handle=state.run.options.override_model or agent.model,
+        system=epoch.system,
+        tools=specs,
+        summaries=state.summaries,
+        can_expand=has_tool(state, "conversation_search"),
+        window=(*state.window, note_message(state, notes)) if notes else state.window,
+        tool_choice=_tool_choice(allowed, specs, agent.agent_type),
+        settings=_settings(agent),
+        cache_key=state.conversation.id,
+        context_window_limit=agent.context_window_limit,
+    )
+
+
+def assemble(ingredients: Ingredients, tz: tzinfo) -> tuple[Request, tuple[Repair, ...]]:
+    """The request that is made of these, and what had to be mended in it.
+
+    A step's request is made here, and made here again when its receipt is replayed.
+    """
+    summary = render_summaries(ingredients.summaries, can_expand=ingredients.can_expand)
+    turns, repairs = turns_of(ingredients.window, tz, ingredients.context_window_limit)
+    if summary or (turns and turns[0].role != "user"):
+        opening = summary or "(The conversation began before what is shown here.)"
+        turns = (Turn(role="user", parts=(Text(text=opening),)), *turns)
+    request = Request(
+        handle=ingredients.handle,
+        system=ingredients.system,
+        turns=turns,
+        tools=ingredients.tools,
+        tool_choice=ingredients.tool_choice,
+        settings=ingredients.settings,
+        cache_key=ingredients.cache_key,
+    )
+    return request, repairs
+
+
+def _sizes(ingredients: Ingredients, epoch: Epoch) -> dict[str, int]:
+    """About how many tokens each part takes."""
+    limit = ingredients.context_window_limit
+    return dict(epoch.tokens) | {
+        "summary": sum(summary.tokens for summary in ingredients.summaries),
+        "tools": sum(_spec_tokens(spec) for spec in ingredients.tools),
+        "history": sum(message_tokens(message, limit) for message in ingredients.window),
+    }
 
 
 def _allowed(state: State) -> Allowed:
@@ -145,29 +202,6 @@ def _spec(tool: Tool, agent_type: str) -> ToolSpec:
 
 def _spec_tokens(spec: ToolSpec) -> int:
     return estimate_text(f"{spec.name}{spec.description}{json.dumps(spec.parameters)}")
-
-
-def _receipt(
-    state: State,
-    epoch: Epoch,
-    specs: Sequence[ToolSpec],
-    tokens: dict[str, int],
-    repairs: Sequence[Repair],
-) -> JsonObject:
-    seqs = [message.seq for message in state.window if message.seq is not None]
-    schema = json.dumps([asdict(spec) for spec in specs], sort_keys=True)
-    receipt: JsonObject = {
-        "agent_version": state.agent.version,
-        "epoch": epoch.key,
-        "blocks": dict(epoch.seen),
-        "summaries": [summary.id for summary in state.summaries],
-        "messages": [min(seqs), max(seqs)] if seqs else [],
-        "tools": hashlib.sha256(schema.encode()).hexdigest()[:16],
-        "tokens": dict(tokens),
-    }
-    if repairs:
-        receipt["repairs"] = [f"{repair.kind}: {repair.message_id}" for repair in repairs]
-    return receipt
 
 
 def without_history(state: State) -> State:

@@ -85,6 +85,15 @@ class Approval:
 
 Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolReturn
 StoredPart: TypeAlias = Part | Approval
+# What each kind of part is called, where parts are written as JSON.
+PART_NAMES: dict[type[StoredPart], str] = {
+    Text: "text",
+    Image: "image",
+    Reasoning: "reasoning",
+    ToolCall: "tool_call",
+    ToolReturn: "tool_return",
+    Approval: "approval",
+}
 TurnRole = Literal["user", "assistant", "tool"]
 
 

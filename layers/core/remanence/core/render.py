@@ -9,7 +9,7 @@ from remanence.core.rules import render_rules
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remanence.core.types import Block, MemoryCounts, State
+    from remanence.core.types import Block, MemoryCounts, State, Summary
 
 
 def system_sections(state: State) -> dict[str, str]:
@@ -111,16 +111,16 @@ def has_tool(state: State, tool_name: str) -> bool:
     return any(tool.name == tool_name for tool in state.tools)
 
 
-def render_summaries(state: State) -> str:
+def render_summaries(summaries: Sequence[Summary], *, can_expand: bool) -> str:
     """What stands for the messages before the window, oldest first; empty without any."""
-    if not state.summaries:
+    if not summaries:
         return ""
-    first = state.summaries[0]
+    first = summaries[0]
     lines = ["<conversation_summary>", "Older messages are out of view. In short, oldest first:"]
-    if has_tool(state, "conversation_search"):
+    if can_expand:
         handle = f"{first.from_seq}-{first.to_seq}"
         lines.append(f'(To read what stands behind one: conversation_search, expand="{handle}".)')
-    for summary in state.summaries:
+    for summary in summaries:
         lines.append(f"[messages {summary.from_seq}-{summary.to_seq}]")
         lines.append(contained(summary.text))
     lines.append("</conversation_summary>")

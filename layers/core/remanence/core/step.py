@@ -22,21 +22,23 @@ from remanence.core.calls import BlockChanges, block_changes, read_calls, run_ca
 from remanence.core.epoch import after_edits
 from remanence.core.exchange import Text, Usage
 from remanence.core.history import return_limit_chars
+from remanence.core.receipt import known_after, receipt_of, snapshots_of, unasked_receipt
 from remanence.core.rules import Allowed
 from remanence.core.stopping import stop_after
 from remanence.core.tokens import anchored, estimate_parts, predict
-from remanence.core.types import Message, StopReason, TokenAnchor
+from remanence.core.types import Message, StopReason, TokenAnchor, no_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from remanence.core.approvals import OpenCalls
     from remanence.core.calls import Call, CallResult, Clock
-    from remanence.core.exchange import Part, Reply, ToolReturn
+    from remanence.core.exchange import JsonObject, Part, Reply, ToolReturn
     from remanence.core.findings import Finding, NewPassage
     from remanence.core.ids import IdSource
     from remanence.core.plan import Plan
+    from remanence.core.receipt import Snapshot
     from remanence.core.types import Block, Epoch, MessageRole, State
 
 
@@ -65,7 +67,8 @@ class Outcome:
 
     `blocks` is core memory after the step and `changes` the way there. `usage` is this step's.
     `window_tokens` is the predicted size of the next request, `epoch` the prompt's; None: as it
-    was.
+    was. `receipt` says what the request was compiled from, `snapshots` are its texts that are not
+    stored yet.
     """
 
     ids: StepIds
@@ -80,6 +83,8 @@ class Outcome:
     anchor: TokenAnchor = field(default_factory=TokenAnchor)
     window_tokens: int | None = None
     epoch: Epoch | None = None
+    receipt: JsonObject = field(default_factory=no_json)
+    snapshots: tuple[Snapshot, ...] = ()
     error: StepError | None = None
     started_at: datetime
     llm_ns: int = 0
@@ -125,7 +130,16 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         state, calls, findings, allowed=plan.context.allowed, clock=clock, new_id=new_id
     )
     stop, notice = stop_after(state, reply, calls, result)
-    outcome = _outcome(plan, reply, result.returns, stop, ids=ids, clock=clock, notice=notice)
+    outcome = _outcome(
+        plan,
+        reply,
+        result.returns,
+        stop,
+        ids=ids,
+        clock=clock,
+        notice=notice,
+        found=findings.values(),
+    )
     changes = block_changes(state.blocks, result)
     return replace(
         outcome,
@@ -178,6 +192,7 @@ def apply_open_calls(  # noqa: PLR0913  as apply_reply
         blocks=result.blocks,
         changes=changes,
         epoch=after_edits(epoch, changes, _limit_chars(state, calls)) if epoch else None,
+        receipt=unasked_receipt(findings.values()),
         passages=result.passages,
         called_tools=result.ran,
         stop_reason=stop,
@@ -206,6 +221,7 @@ def _outcome(  # noqa: PLR0913  what a step came to
     ids: StepIds,
     clock: Clock,
     notice: str | None = None,
+    found: Iterable[Finding] = (),
 ) -> Outcome:
     """The outcome of a reply, core memory unchanged."""
     anchor = plan.state.conversation.anchor
@@ -225,7 +241,7 @@ def _outcome(  # noqa: PLR0913  what a step came to
     if reply.usage is not None and reply.usage.prompt_tokens > 0:
         anchor = anchored(anchor, reported=reply.usage.prompt_tokens, estimate=estimate)
     added = sum(message.tokens for message in messages)
-    return Outcome(
+    outcome = Outcome(
         ids=ids,
         plan=plan,
         messages=tuple(messages),
@@ -236,6 +252,18 @@ def _outcome(  # noqa: PLR0913  what a step came to
         anchor=anchor,
         window_tokens=predict(anchor, estimate + added),
         started_at=clock.now,
+    )
+    return _receipted(outcome, plan, found)
+
+
+def _receipted(outcome: Outcome, plan: Plan, found: Iterable[Finding]) -> Outcome:
+    """The outcome with the receipt of its request, and the texts of it that are not stored."""
+    snapshots = snapshots_of(plan.context)
+    known = plan.state.conversation.snapshots
+    return replace(
+        outcome,
+        receipt=receipt_of(plan.context, snapshots, found),
+        snapshots=tuple(snapshot for snapshot in snapshots if snapshot.hash not in known),
     )
 
 
@@ -270,7 +298,7 @@ def failed(
     error: StepError | None,
 ) -> Outcome:
     """The outcome of a step that could not be taken: it ends the run and changes nothing else."""
-    return Outcome(
+    outcome = Outcome(
         ids=ids,
         plan=plan,
         blocks=state.blocks,
@@ -279,6 +307,7 @@ def failed(
         error=error,
         started_at=now,
     )
+    return outcome if plan is None else _receipted(outcome, plan, ())
 
 
 def dated(outcome: Outcome, at: datetime) -> Outcome:
@@ -317,5 +346,6 @@ def advance(state: State, outcome: Outcome, *, next_seq: int) -> State:
             next_seq=next_seq,
             anchor=outcome.anchor,
             epoch=outcome.epoch or state.conversation.epoch,
+            snapshots=known_after(state.conversation.snapshots, outcome.snapshots),
         ),
     )

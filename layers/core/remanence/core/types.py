@@ -293,6 +293,7 @@ class Conversation:
     Messages with `seq >= window_from_seq` are in context; older ones are recall memory. `claims`
     counts the claims since the last commit, this one included. `extras` holds what a caller set
     of it: what it overrides of its agent, and fields of the protocol without behaviour here.
+    `snapshots` are hashes of texts of its receipts that are stored already (core.receipt).
     """
 
     id: ConversationId
@@ -304,6 +305,7 @@ class Conversation:
     extras: JsonObject = field(default_factory=no_json)
     claims: int = 0
     epoch: Epoch | None = None
+    snapshots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,10 +118,9 @@ class Blocks:
         return block_from_row(answer["block"])
 
     def delete_block(self, org_id: OrgId, block_id: str) -> None:
-        """Delete a block with its versions; agents it is attached to lose it.
+        """Delete a block with its versions, and erase it from the prompts that are kept.
 
         Raises:
             NotFound: there is none with this id.
         """
-        if self._queries.one("delete_block", org_id, block_id=block_id) is None:
-            raise NotFound("block", block_id)
+        call_catalog(self._queries, "delete_block", org_id=org_id, block_id=block_id)

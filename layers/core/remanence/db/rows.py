@@ -9,18 +9,7 @@ from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from remanence.core.exchange import (
-    Approval,
-    Image,
-    JsonObject,
-    ModelSettings,
-    Reasoning,
-    StoredPart,
-    Text,
-    ToolCall,
-    ToolReturn,
-    Usage,
-)
+from remanence.core.exchange import PART_NAMES, JsonObject, ModelSettings, StoredPart, Usage
 from remanence.core.types import (
     Agent,
     Block,
@@ -44,20 +33,14 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _PART_TYPES: dict[str, Callable[..., StoredPart]] = {
-    "text": Text,
-    "image": Image,
-    "reasoning": Reasoning,
-    "tool_call": ToolCall,
-    "tool_return": ToolReturn,
-    "approval": Approval,
+    name: kind for kind, name in PART_NAMES.items()
 }
 _TUPLES = frozenset({"stdout", "stderr"})
-_PART_NAMES: dict[object, str] = {kind: name for name, kind in _PART_TYPES.items()}
 
 
 def part_to_row(part: StoredPart) -> JsonObject:
     """A part as stored: its fields and its `type`; fields that are None or empty are left out."""
-    row: Row = {"type": _PART_NAMES[type(part)]}
+    row: Row = {"type": PART_NAMES[type(part)]}
     for name, value in asdict(part).items():
         if value is not None and value != () and (name, value) != ("waits", False):
             row[name] = list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
@@ -183,7 +166,9 @@ def conversation_from_row(row: Row) -> Conversation:
     """A row of conversations."""
     anchor = TokenAnchor(**_values(row["anchor"], TokenAnchor))
     epoch = Epoch(**row["epoch"], **row["epoch_seen"]) if row["epoch"] else None
-    return Conversation(**_values(row, Conversation, anchor=anchor, epoch=epoch))
+    return Conversation(
+        **_values(row, Conversation, anchor=anchor, epoch=epoch, snapshots=tuple(row["snapshots"]))
+    )
 
 
 def options_to_row(options: RunOptions) -> JsonObject:

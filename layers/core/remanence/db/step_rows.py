@@ -93,6 +93,7 @@ def commit_call(state: State, outcome: Outcome) -> Row:
         "anchor": asdict(outcome.anchor),
         "window_tokens": outcome.window_tokens,
         **_epoch_rows(state.conversation.epoch, outcome.epoch),
+        "snapshots": [asdict(snapshot) for snapshot in outcome.snapshots],
         "finish": _finish_row(outcome),
         "pending": _pending_row(outcome),
     }
@@ -199,7 +200,7 @@ def _step_row(state: State, outcome: Outcome) -> Row:
         "reasoning_tokens": outcome.usage.reasoning_tokens,
         "called_tools": list(outcome.called_tools),
         "error": asdict(outcome.error) if outcome.error else None,
-        "receipt": outcome.plan.context.receipt if outcome.plan else {},
+        "receipt": outcome.receipt,
         "llm_ns": outcome.llm_ns,
         "step_ns": outcome.step_ns,
         "started_at": outcome.started_at.isoformat(),

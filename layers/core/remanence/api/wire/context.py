@@ -71,7 +71,8 @@ def context_to_wire(state: State, zone: tzinfo) -> ContextWindow:
         external_memory_summary=render_metadata(state),
         system_prompt=context.request.system,
         core_memory=render_blocks(state.blocks),
-        summary_memory=render_summaries(state) or None,
+        summary_memory=render_summaries(state.summaries, can_expand=context.ingredients.can_expand)
+        or None,
         functions_definitions=[
             {"type": "function", "function": asdict(tool)} for tool in context.request.tools
         ],

@@ -1,7 +1,5 @@
--- delete_block: deletes a block; agents it is attached to lose it.
--- takes:   block_id text
--- returns: 0..1 row: id text
--- uses:    blocks_pkey, agents_blocks_block_idx
-delete from remanence.blocks as block
-where block.id = %(block_id)s::text and block.org_id = remanence.current_org()
-returning block.id
+-- delete_block: deletes a block, and what holds its words; agents it is attached to lose it.
+-- takes:   call jsonb {org_id, block_id}
+-- returns: 1 row: jsonb {outcome: ok | not_found}
+-- uses:    blocks_pkey, agents_blocks_block_idx, snapshots_blocks_block_idx
+select remanence.block_delete_v1(%(call)s::jsonb)
