@@ -4,6 +4,32 @@ CREATE SCHEMA remanence;
 
 COMMENT ON SCHEMA remanence IS 'Agents, their memory and their runs.';
 
+CREATE FUNCTION remanence.add_usage_v1(p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into remanence.usage_daily as known (
+        org_id, agent_id, day, model, calls, prompt_tokens, completion_tokens,
+        cached_input_tokens, cache_write_tokens, reasoning_tokens, usd_micros, unpriced_tokens)
+    values (
+        p ->> 'org_id', p ->> 'agent_id', (clock_timestamp() at time zone 'utc')::date,
+        p ->> 'model', 1, (p ->> 'prompt_tokens')::bigint, (p ->> 'completion_tokens')::bigint,
+        (p ->> 'cached_input_tokens')::bigint, (p ->> 'cache_write_tokens')::bigint,
+        (p ->> 'reasoning_tokens')::bigint, coalesce((p ->> 'usd_micros')::bigint, 0),
+        case when p ->> 'usd_micros' is null
+            then (p ->> 'prompt_tokens')::bigint + (p ->> 'completion_tokens')::bigint else 0 end)
+    on conflict (agent_id, day, model) do update
+    set calls = known.calls + 1,
+        prompt_tokens = known.prompt_tokens + excluded.prompt_tokens,
+        completion_tokens = known.completion_tokens + excluded.completion_tokens,
+        cached_input_tokens = known.cached_input_tokens + excluded.cached_input_tokens,
+        cache_write_tokens = known.cache_write_tokens + excluded.cache_write_tokens,
+        reasoning_tokens = known.reasoning_tokens + excluded.reasoning_tokens,
+        usd_micros = known.usd_micros + excluded.usd_micros,
+        unpriced_tokens = known.unpriced_tokens + excluded.unpriced_tokens;
+end
+$$;
+
 CREATE FUNCTION remanence.agent_blocks_v1(p_agent_id text) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -117,6 +143,7 @@ CREATE TABLE remanence.agents (
     last_run_duration_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    caps jsonb,
     CONSTRAINT agents_context_window_check CHECK ((context_window_limit > 0))
 );
 
@@ -868,6 +895,24 @@ CREATE FUNCTION remanence.enter_org(p_org_id text) RETURNS void
     AS $$
 begin
     perform set_config('remanence.org_id', p_org_id, true), set_config('role', 'remanence_app', true);
+end
+$$;
+
+CREATE FUNCTION remanence.enter_step_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    spend jsonb := new.receipt -> 'spend';
+begin
+    if new.prompt_tokens + new.completion_tokens > 0 then
+        perform remanence.add_usage_v1(to_jsonb(new) - 'receipt' || jsonb_build_object(
+            'model', coalesce(spend ->> 'model', new.model),
+            'usd_micros', spend -> 'usd_micros'));
+    end if;
+    if (spend ->> 'is_reserved')::boolean then
+        delete from remanence.spend_reservations where step_id = new.id;
+    end if;
+    return null;
 end
 $$;
 
@@ -2046,6 +2091,126 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.spend_record_v1(p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.add_usage_v1(p);
+    delete from remanence.spend_reservations where step_id = p ->> 'step_id';
+end
+$$;
+
+CREATE FUNCTION remanence.spend_reserve_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    answer numeric := (p ->> 'answer_tokens')::numeric;
+    per_token numeric := (p ->> 'answer_usd_micros')::numeric;
+    org_caps jsonb;
+    agent_caps jsonb;
+    cap record;
+    spent record;
+    left_over numeric;
+    tightest jsonb;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select caps into org_caps from remanence.organizations where id = p ->> 'org_id';
+    if org_caps is not null then
+        select caps into org_caps from remanence.organizations
+        where id = p ->> 'org_id' for no key update;
+    end if;
+    select caps into agent_caps from remanence.agents
+    where id = p ->> 'agent_id' for no key update;
+    for cap in
+        select caps.scope, period.key as period, amount.key as unit, amount.value::bigint as most
+        from (values ('organization', org_caps), ('agent', agent_caps)) as caps (scope, limits),
+            jsonb_each(caps.limits) as period, jsonb_each_text(period.value) as amount
+        where amount.value is not null
+    loop
+        if cap.unit = 'usd_micros' and p ->> 'prompt_usd_micros' is null then
+            return jsonb_build_object('outcome', 'unpriced', 'scope', cap.scope);
+        end if;
+        spent := remanence.spent_v1(
+            p ->> 'org_id', case when cap.scope = 'agent' then p ->> 'agent_id' end,
+            p ->> 'run_id', cap.period, p ->> 'step_id');
+        if cap.unit = 'tokens' then
+            left_over := cap.most - spent.tokens - spent.held_tokens
+                - (p ->> 'prompt_tokens')::bigint;
+        else
+            left_over := cap.most - spent.usd_micros - spent.held_usd_micros
+                - (p ->> 'prompt_usd_micros')::bigint;
+            if left_over >= 0 then  -- a model that costs nothing may answer at any length
+                left_over := case when per_token > 0 then left_over / per_token else answer end;
+            end if;
+        end if;
+        if left_over < answer then
+            answer := floor(left_over);
+            tightest := jsonb_build_object(
+                'scope', cap.scope, 'period', cap.period, 'unit', cap.unit, 'limit', cap.most,
+                'used', case cap.unit when 'tokens' then spent.tokens else spent.usd_micros end,
+                'reserved', case cap.unit
+                    when 'tokens' then spent.held_tokens else spent.held_usd_micros end);
+        end if;
+    end loop;
+    if answer < (p ->> 'least_answer_tokens')::numeric then
+        return tightest || '{"outcome": "refused"}';
+    end if;
+    delete from remanence.spend_reservations
+    where step_id in (  -- one that is being given back by a commit is left to it
+        select step_id from remanence.spend_reservations
+        where org_id = p ->> 'org_id' and agent_id = p ->> 'agent_id'
+            and expires_at < clock_timestamp()
+        for update skip locked);
+    insert into remanence.spend_reservations (
+        step_id, org_id, agent_id, run_id, tokens, usd_micros, expires_at)
+    values (
+        p ->> 'step_id', p ->> 'org_id', p ->> 'agent_id', p ->> 'run_id',
+        (p ->> 'prompt_tokens')::bigint + answer::bigint,
+        coalesce((p ->> 'prompt_usd_micros')::bigint + ceil(answer * per_token), 0)::bigint,
+        clock_timestamp() + (p ->> 'hold_ms')::integer * interval '1 millisecond')
+    on conflict (step_id) do update
+    set tokens = excluded.tokens, usd_micros = excluded.usd_micros,
+        expires_at = excluded.expires_at;
+    return jsonb_build_object('outcome', 'ok', 'answer_tokens', answer::bigint);
+end
+$$;
+
+CREATE FUNCTION remanence.spent_v1(p_org_id text, p_agent_id text, p_run_id text, p_period text, p_step_id text, OUT tokens bigint, OUT usd_micros bigint, OUT held_tokens bigint, OUT held_usd_micros bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if p_period = 'run' then
+        select coalesce(sum(step.prompt_tokens + step.completion_tokens), 0),
+            coalesce(sum((step.receipt -> 'spend' ->> 'usd_micros')::bigint), 0)
+        into tokens, usd_micros
+        from remanence.steps as step where step.run_id = p_run_id;
+    elsif p_agent_id is not null then
+        select coalesce(sum(day.prompt_tokens + day.completion_tokens), 0),
+            coalesce(sum(day.usd_micros), 0)
+        into tokens, usd_micros
+        from remanence.usage_daily as day
+        where day.agent_id = p_agent_id and (
+            p_period = 'total' or day.day = (clock_timestamp() at time zone 'utc')::date);
+    else
+        select coalesce(sum(day.prompt_tokens + day.completion_tokens), 0),
+            coalesce(sum(day.usd_micros), 0)
+        into tokens, usd_micros
+        from remanence.usage_daily as day
+        where day.org_id = p_org_id and (
+            p_period = 'total' or day.day = (clock_timestamp() at time zone 'utc')::date);
+    end if;
+    select coalesce(sum(held.tokens), 0), coalesce(sum(held.usd_micros), 0)
+    into held_tokens, held_usd_micros
+    from remanence.spend_reservations as held
+    where held.org_id = p_org_id
+        and (p_agent_id is null or held.agent_id = p_agent_id)
+        and (p_period <> 'run' or held.run_id = p_run_id)
+        and held.step_id <> p_step_id
+        and held.expires_at > clock_timestamp();
+end
+$$;
+
 CREATE FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) RETURNS json
     LANGUAGE plpgsql
     AS $$
@@ -2068,6 +2233,7 @@ begin
             from remanence.agents_blocks as link
             join remanence.blocks as block on block.id = link.block_id
             where link.agent_id = p_conv.agent_id),
+        'org_caps', (select caps from remanence.organizations where id = p_conv.org_id),
         'counts', remanence.memory_counts_v1(p_conv.agent_id, p_conv.window_from_seq),
         'run', case when p_run.id is not null then json_build_object(
             'id', p_run.id, 'agent_id', p_run.agent_id, 'conversation_id', p_run.conversation_id,
@@ -2825,7 +2991,8 @@ CREATE TABLE remanence.messages (
 CREATE TABLE remanence.organizations (
     id text NOT NULL,
     name text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    caps jsonb
 );
 
 CREATE TABLE remanence.passage_vectors (
@@ -2875,6 +3042,17 @@ CREATE TABLE remanence.snapshots_blocks (
     agent_id text NOT NULL,
     hash text NOT NULL,
     block_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.spend_reservations (
+    step_id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    run_id text NOT NULL,
+    tokens bigint NOT NULL,
+    usd_micros bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
@@ -2940,6 +3118,22 @@ CREATE TABLE remanence.tools (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+CREATE TABLE remanence.usage_daily (
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    day date NOT NULL,
+    model text NOT NULL,
+    calls bigint DEFAULT 0 NOT NULL,
+    prompt_tokens bigint DEFAULT 0 NOT NULL,
+    completion_tokens bigint DEFAULT 0 NOT NULL,
+    cached_input_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 NOT NULL,
+    reasoning_tokens bigint DEFAULT 0 NOT NULL,
+    usd_micros bigint DEFAULT 0 NOT NULL,
+    unpriced_tokens bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='80');
 
 ALTER TABLE ONLY remanence.agent_secrets
     ADD CONSTRAINT agent_secrets_pkey PRIMARY KEY (agent_id, name);
@@ -3016,6 +3210,9 @@ ALTER TABLE ONLY remanence.snapshots_blocks
 ALTER TABLE ONLY remanence.snapshots
     ADD CONSTRAINT snapshots_pkey PRIMARY KEY (agent_id, hash);
 
+ALTER TABLE ONLY remanence.spend_reservations
+    ADD CONSTRAINT spend_reservations_pkey PRIMARY KEY (step_id);
+
 ALTER TABLE ONLY remanence.steps
     ADD CONSTRAINT steps_no_unique UNIQUE (run_id, step_no);
 
@@ -3030,6 +3227,9 @@ ALTER TABLE ONLY remanence.tools
 
 ALTER TABLE ONLY remanence.tools
     ADD CONSTRAINT tools_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY remanence.usage_daily
+    ADD CONSTRAINT usage_daily_pkey PRIMARY KEY (agent_id, day, model);
 
 CREATE INDEX agents_blocks_block_idx ON remanence.agents_blocks USING btree (block_id);
 
@@ -3083,6 +3283,8 @@ CREATE INDEX runs_unfinished_idx ON remanence.runs USING btree (conversation_id,
 
 CREATE INDEX snapshots_blocks_block_idx ON remanence.snapshots_blocks USING btree (block_id);
 
+CREATE INDEX spend_reservations_org_agent_idx ON remanence.spend_reservations USING btree (org_id, agent_id);
+
 CREATE INDEX steps_agent_created_idx ON remanence.steps USING btree (agent_id, created_at, id);
 
 CREATE INDEX steps_org_created_idx ON remanence.steps USING btree (org_id, created_at, id);
@@ -3091,9 +3293,13 @@ CREATE INDEX summaries_parent_idx ON remanence.summaries USING btree (parent_id)
 
 CREATE INDEX summaries_roots_idx ON remanence.summaries USING btree (conversation_id, from_seq) WHERE (parent_id IS NULL);
 
+CREATE INDEX usage_daily_org_day_idx ON remanence.usage_daily USING btree (org_id, day);
+
 CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();
 
 CREATE TRIGGER passages_number BEFORE INSERT ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.number_passage_v1();
+
+CREATE TRIGGER steps_ledger_trigger AFTER INSERT ON remanence.steps FOR EACH ROW EXECUTE FUNCTION remanence.enter_step_v1();
 
 ALTER TABLE ONLY remanence.agent_secrets
     ADD CONSTRAINT agent_secrets_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
@@ -3266,6 +3472,10 @@ CREATE POLICY snapshots_blocks_of_org ON remanence.snapshots_blocks TO remanence
 
 CREATE POLICY snapshots_of_org ON remanence.snapshots TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
+ALTER TABLE remanence.spend_reservations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY spend_reservations_of_org ON remanence.spend_reservations TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 ALTER TABLE remanence.steps ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY steps_of_org ON remanence.steps TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
@@ -3278,7 +3488,13 @@ ALTER TABLE remanence.tools ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tools_of_org ON remanence.tools TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
+ALTER TABLE remanence.usage_daily ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY usage_daily_of_org ON remanence.usage_daily TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 GRANT USAGE ON SCHEMA remanence TO remanence_app;
+
+GRANT ALL ON FUNCTION remanence.add_usage_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) TO remanence_app;
@@ -3380,6 +3596,8 @@ GRANT ALL ON FUNCTION remanence.current_org() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.enter_org(p_org_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
+
+GRANT ALL ON FUNCTION remanence.enter_step_v1() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.fold(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fold(content text) TO remanence_app;
@@ -3517,6 +3735,12 @@ GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_
 REVOKE ALL ON FUNCTION remanence.sign_v1(p_author jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sign_v1(p_author jsonb) TO remanence_app;
 
+GRANT ALL ON FUNCTION remanence.spend_record_v1(p jsonb) TO remanence_app;
+
+GRANT ALL ON FUNCTION remanence.spend_reserve_v1(p jsonb) TO remanence_app;
+
+GRANT ALL ON FUNCTION remanence.spent_v1(p_org_id text, p_agent_id text, p_run_id text, p_period text, p_step_id text, OUT tokens bigint, OUT usd_micros bigint, OUT held_tokens bigint, OUT held_usd_micros bigint) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) TO remanence_app;
 
@@ -3604,8 +3828,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.snapshots TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.snapshots_blocks TO remanence_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.spend_reservations TO remanence_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.steps TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.summaries TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.tools TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.usage_daily TO remanence_app;

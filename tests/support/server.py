@@ -24,6 +24,7 @@ from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.seed import seed
+from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
 from remanence.dispatch.inline import InlineDispatcher
 from remanence.engine.archival import Archival
@@ -128,6 +129,7 @@ def a_deps(
     engine_deps = EngineDeps(
         **{
             "store": PostgresStore(queries),
+            "ledger": Spending(queries),
             "recall": recall,
             "models": models,
             "dispatcher": dispatcher,
@@ -149,6 +151,7 @@ def a_deps(
         **{
             "catalog": catalog,
             "history": History(queries),
+            "spending": Spending(queries),
             "ongoing": Ongoing(queries),
             "recall": recall,
             "archival": Archival(

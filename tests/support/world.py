@@ -20,6 +20,7 @@ from remanence.core.types import Message, RunOptions
 from remanence.db.connect import OneConnection
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
+from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
@@ -66,6 +67,7 @@ class World:
         bells = Bells()
         deps = EngineDeps(
             store=PostgresStore(queries),
+            ledger=Spending(queries),
             recall=PostgresRecall(queries),
             models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,

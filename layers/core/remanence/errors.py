@@ -14,6 +14,7 @@ AppError
 ├─ LimitExceeded             422   block, payload or window sizes; limit and actual
 │  ├─ BodyTooLarge           413   the request itself
 │  └─ ContextOverflow        -     what must stay in the window does not fit it
+├─ CapReached                402   a call that could pass a cap on tokens or dollars
 ├─ ProviderError             502
 │  ├─ ProviderRateLimited    429   retry_after_s
 │  ├─ ProviderQuota          402   the account has no credit left
@@ -200,6 +201,13 @@ class ContextOverflow(LimitExceeded):
     """The parts of the context that may not be evicted are larger than the context window."""
 
     code = "context_window_overflow_in_system_prompt"
+
+
+class CapReached(AppError):
+    """A model call could pass a cap on tokens or dollars: it was not made."""
+
+    code = "insufficient_credits"
+    http_status = 402
 
 
 class ProviderError(AppError):

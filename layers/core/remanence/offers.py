@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remanence.errors import SettingsError
 from remanence.llm.models import Models
+from remanence.llm.prices import read_prices
 from remanence.llm.vendors import configured
 from remanence.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from remanence.core.spend import Price
     from remanence.llm.models import InProcessModel
     from remanence.llm.vendors import Provider
 
@@ -44,7 +48,10 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 
 def _unknown_models(settings: Settings, env: Mapping[str, str]) -> list[str]:
     """Which handles of the settings no configured provider answers to."""
-    models = _models_of(settings, configured(env))
+    try:
+        models = _models_of(settings, configured(env))
+    except SettingsError as error:
+        return list(error.problems)
     offered = ", ".join(provider.vendor.name for provider in configured(env)) or "none"
     hint = f"which no configured provider serves (providers with a key or an address: {offered})"
     model, embedding = settings.default_model, settings.default_embedding
@@ -74,7 +81,23 @@ def _models_of(settings: Settings, providers: Sequence[Provider]) -> Models:
         from remanence.demo.model import DemoModel  # noqa: PLC0415  only where it is used
 
         in_process["demo"] = DemoModel()
-    return Models(providers, in_process=in_process, default_handle=settings.default_model)
+    return Models(
+        providers,
+        in_process=in_process,
+        default_handle=settings.default_model,
+        prices=_prices(settings.prices),
+    )
+
+
+def _prices(given: str) -> Mapping[str, Price]:
+    """The user's prices: as they stand in the setting, or in the file that it names."""
+    if given and not given.lstrip().startswith("{"):
+        try:
+            given = Path(given).read_text(encoding="utf-8")
+        except OSError as error:
+            problem = f"REMANENCE_PRICES names a file that cannot be read: {error.strerror}"
+            raise SettingsError([problem]) from None
+    return read_prices(given)
 
 
 def _default_model(models: Models, providers: Sequence[Provider], *, may_ask: bool) -> str:

@@ -51,6 +51,8 @@ class Settings:
     default_model: str = ""
     # Handle used by an agent that is created without an embedding model; empty: lexical only.
     default_embedding: str = ""
+    # What models cost, as JSON or the path of a file of it; see llm/prices.py.
+    prices: str = ""
     # One step's time limit, in seconds: model call, tools and commit.
     step_limit_s: int = 120
     # How long a message waits for a busy conversation before it gets 409, in seconds.

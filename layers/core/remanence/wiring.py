@@ -26,6 +26,7 @@ from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
+from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
 from remanence.dispatch.callback import HttpCaller
 from remanence.engine.archival import Archival
@@ -96,6 +97,7 @@ def build(
     sealer = Sealer(read_keys(settings.secrets_key))
     engine_deps = EngineDeps(
         store=PostgresStore(queries),
+        ledger=Spending(queries),
         recall=recall,
         models=models,
         dispatcher=dispatcher,
@@ -172,6 +174,7 @@ def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
         Deps(
             catalog=parts.catalog,
             history=History(parts.queries),
+            spending=Spending(parts.queries),
             ongoing=Ongoing(parts.queries),
             recall=parts.recall,
             archival=Archival(

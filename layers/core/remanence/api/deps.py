@@ -15,11 +15,13 @@ from remanence.api.auth import Actor
 from remanence.api.deadline import deadline_in
 from remanence.core.exchange import EmbeddingInfo, ModelInfo
 from remanence.core.ids import IdSource, OrgId
+from remanence.core.spend import Price
 from remanence.core.versions import Author
 from remanence.db.catalog import Catalog
 from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
 from remanence.db.recall import PostgresRecall
+from remanence.db.spending import Spending
 from remanence.engine.archival import Archival
 from remanence.engine.ports import Zones
 from remanence.engine.run import Engine
@@ -55,6 +57,10 @@ class ModelTable(Protocol):
         """
         ...
 
+    def price(self, handle: str) -> Price | None:
+        """What a model costs; None when nobody knows. Asks nobody."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
@@ -63,6 +69,7 @@ class Deps:
     Args:
         catalog: agents, blocks and tools in the database.
         history: messages, runs and steps in the database.
+        spending: what is spent, and the caps on it.
         ongoing: what is going on in a conversation.
         recall: passages in the database.
         archival: stores and searches passages with their vectors.
@@ -85,6 +92,7 @@ class Deps:
 
     catalog: Catalog
     history: History
+    spending: Spending
     ongoing: Ongoing
     recall: PostgresRecall
     archival: Archival

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from remanence.core.ids import IdSource
     from remanence.core.plan import Plan
     from remanence.core.receipt import Snapshot
+    from remanence.core.spend import Spend
     from remanence.core.types import Block, Epoch, MessageRole, State
 
 
@@ -68,7 +69,7 @@ class Outcome:
     `blocks` is core memory after the step and `changes` the way there. `usage` is this step's.
     `window_tokens` is the predicted size of the next request, `epoch` the prompt's; None: as it
     was. `receipt` says what the request was compiled from, `snapshots` are its texts that are not
-    stored yet.
+    stored yet. `spend` is what its model call has to pay for; None: no model was asked.
     """
 
     ids: StepIds
@@ -86,6 +87,7 @@ class Outcome:
     receipt: JsonObject = field(default_factory=no_json)
     snapshots: tuple[Snapshot, ...] = ()
     error: StepError | None = None
+    spend: Spend | None = None
     started_at: datetime
     llm_ns: int = 0
     step_ns: int = 0

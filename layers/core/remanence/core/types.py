@@ -138,7 +138,8 @@ class Agent:
     """An agent's configuration. `model` and `embedding` are `provider/name` handles.
 
     `version` grows with every change of the row, its tools or its attached blocks, so that a
-    running step notices. `context_window_limit` is in tokens. `extras` keeps the fields of the
+    running step notices. `context_window_limit` is in tokens. `caps` bound what it may spend, as
+    stored; None: nothing does (core.spend reads them). `extras` keeps the fields of the
     protocol that have no behaviour here, so that they read back as they were written.
     """
 
@@ -165,6 +166,7 @@ class Agent:
     last_stop_reason: str | None = None
     last_run_completion: datetime | None = None
     last_run_duration_ms: int | None = None
+    caps: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,7 +366,7 @@ class State:
     `step_no` is the number of the step to take, from 1. `window` holds the in-context messages,
     oldest first; `summaries` stand, in order, for what came before them. `called_tools` are the
     names of the tools this run has called so far, in order. `usage` is the run's until now.
-    `fence` and `lease_token` prove the right to commit.
+    `fence` and `lease_token` prove the right to commit. `org_caps` are as an agent's `caps`.
     """
 
     org_id: OrgId
@@ -382,6 +384,7 @@ class State:
     fence: int
     lease_token: str
     cancel_requested: bool = False
+    org_caps: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

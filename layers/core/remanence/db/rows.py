@@ -258,6 +258,7 @@ def state_from_row(row: Row, lease_token: str) -> State:
         fence=stored["fence"],
         lease_token=lease_token,
         cancel_requested=run["cancel_requested"],
+        org_caps=row.get("org_caps"),
     )
 
 

@@ -200,11 +200,16 @@ def _step_row(state: State, outcome: Outcome) -> Row:
         "reasoning_tokens": outcome.usage.reasoning_tokens,
         "called_tools": list(outcome.called_tools),
         "error": asdict(outcome.error) if outcome.error else None,
-        "receipt": outcome.receipt,
+        "receipt": _receipt(outcome),
         "llm_ns": outcome.llm_ns,
         "step_ns": outcome.step_ns,
         "started_at": outcome.started_at.isoformat(),
     }
+
+
+def _receipt(outcome: Outcome) -> Row:
+    """What the step was made from, and what its model call has cost."""
+    return outcome.receipt | ({"spend": asdict(outcome.spend)} if outcome.spend else {})
 
 
 def _step_status(outcome: Outcome) -> StepStatus:

@@ -5,7 +5,7 @@ Path: engine.step.take_step -> ask -> core.plan / llm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.approvals import waiting_tools
@@ -13,9 +13,10 @@ from remanence.core.clean import DeltaCleaner, clean_reply
 from remanence.core.events import Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
 from remanence.core.plan import Plan, plan_step
-from remanence.core.tokens import anchor_from_overflow
+from remanence.core.tokens import anchor_from_overflow, predict
 from remanence.engine.pauses import with_pauses
 from remanence.engine.points import Point
+from remanence.engine.spend import Tab
 from remanence.errors import ProviderEmptyReply, ProviderTooLong, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -48,11 +49,13 @@ class Terms:
         deadline: seconds of `time.monotonic`; the model call and its tools end by then.
         go_on: asked at the commit: will this worker take the next step too? If not, the lease is
             given back with the commit, so that whoever is rung for need not wait for its end.
+        tab: what the step has to pay for.
     """
 
     stream: bool
     deadline: float
     go_on: Callable[[], bool]
+    tab: Tab = field(default_factory=Tab)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +111,20 @@ def _call(
     seq = plan.state.conversation.next_seq + bool(plan.context.notes)
     waits = _Waits(waiting_tools(plan.state, plan.context.allowed))
     looks = _Looks(deps)
+    tokens = predict(plan.state.conversation.anchor, plan.context.estimate_tokens)
+    request = terms.tab.open(
+        deps, plan.state, plan.context.request, step_id=ids.step_id, tokens=tokens
+    )
     deps.reach(Point.BEFORE_MODEL)
     # Always streamed from the provider, and never waited for longer than until the next look: a
     # run can be stopped in the middle of a reply, and before it.
-    items = deps.models.call(plan.context.request, stream=True, deadline=terms.deadline)
+    items = deps.models.call(request, stream=True, deadline=terms.deadline)
     for item in with_pauses(items, looks.pause_s):
         if item is not None and ttft_ns is None:
             ttft_ns = deps.monotonic_ns() - began
             deps.reach(Point.IN_REPLY)
+        if item is not None:
+            terms.tab.hear(item)
         if isinstance(item, Reply):
             reply = clean_reply(item)
         elif item is not None and terms.stream:

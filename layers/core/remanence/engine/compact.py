@@ -22,11 +22,11 @@ from remanence.core.compaction import (
     summaries_budget,
 )
 from remanence.core.context import compile_context
-from remanence.core.exchange import Reply
 from remanence.core.summarize import again, finished, judge_summary, summary_request
 from remanence.core.types import TokenAnchor
 from remanence.engine.callback import call_back
 from remanence.engine.points import Point
+from remanence.engine.spend import asked
 from remanence.errors import AgentBusy, AppError, StoreError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from remanence.core.claims import Due
     from remanence.core.compaction import Cut
-    from remanence.core.exchange import Request
+    from remanence.core.exchange import Reply, Request
     from remanence.core.ids import OrgId
     from remanence.core.types import CompactionSettings, State
     from remanence.engine.deps import EngineDeps
@@ -200,19 +200,18 @@ def _summarise(deps: EngineDeps, state: State, cut: Cut, deadline: float) -> tup
     """
     request = summary_request(state, cut.leaving, deps.zones(state.agent.timezone))
     limit = min(deadline, deps.monotonic() + deps.step_limit_s)
-    verdict = judge_summary(_ask(deps, request, limit), cut.leaving)
+    verdict = judge_summary(_ask(deps, state, request, limit), cut.leaving)
     if verdict.is_thin:
-        second = judge_summary(_ask(deps, again(request, verdict), limit), cut.leaving)
+        second = judge_summary(_ask(deps, state, again(request, verdict), limit), cut.leaving)
         if second.text is not None and len(second.missing) < len(verdict.missing):
             verdict = second
     text = finished(verdict, summaries_budget(state) // FAN_OUT)
     return (text, request.handle) if text else (None, EXTRACTIVE)
 
 
-def _ask(deps: EngineDeps, request: Request, deadline: float) -> Reply | None:
+def _ask(deps: EngineDeps, state: State, request: Request, deadline: float) -> Reply | None:
     try:
-        replies = deps.models.call(request, stream=False, deadline=deadline)
-        return next((item for item in replies if isinstance(item, Reply)), None)
+        return asked(deps, state, request, deadline)
     except AppError as error:
         log.warning("no summary from %s: %s", request.handle, error.code)
         return None

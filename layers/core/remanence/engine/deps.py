@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from remanence.core.ids import IdSource
     from remanence.engine.custom import CustomTools
     from remanence.engine.points import Point
-    from remanence.engine.ports import Caller, Dispatcher, Models, Recall, Store, Zones
+    from remanence.engine.ports import Caller, Dispatcher, Ledger, Models, Recall, Store, Zones
 
 
 # How often a step that waits for its model looks whether its run was cancelled, in seconds: a
@@ -42,6 +42,7 @@ class EngineDeps:
     """
 
     store: Store
+    ledger: Ledger
     recall: Recall
     models: Models
     dispatcher: Dispatcher

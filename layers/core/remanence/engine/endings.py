@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from remanence.core.step import Outcome, StepError, StepIds, failed
 from remanence.core.types import StopReason
-from remanence.errors import AppError, ContextOverflow, ProviderBadReply, ProviderQuota, StoreError
+from remanence.errors import (
+    AppError,
+    CapReached,
+    ContextOverflow,
+    ProviderBadReply,
+    ProviderQuota,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +47,7 @@ def failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) -> 
     match error:
         case ContextOverflow():
             reason = StopReason.CONTEXT_WINDOW_OVERFLOW
-        case ProviderQuota():
+        case ProviderQuota() | CapReached():
             reason = StopReason.INSUFFICIENT_CREDITS
         case ProviderBadReply():
             reason = StopReason.INVALID_LLM_RESPONSE

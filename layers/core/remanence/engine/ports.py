@@ -27,14 +27,15 @@ if TYPE_CHECKING:
         RunProgress,
     )
     from remanence.core.compaction import Eviction
-    from remanence.core.exchange import Delta, JsonObject, Reply, Request
+    from remanence.core.exchange import Delta, JsonObject, Reply, Request, Usage
     from remanence.core.expansion import Expansion
     from remanence.core.ids import OrgId
     from remanence.core.search_tools import MessageHit, PassageHit
+    from remanence.core.spend import Forecast, Granted, Price, Refused, Spend, Unpriced
     from remanence.core.step import Outcome
     from remanence.core.types import Block, State, TokenAnchor
 
-__all__ = ["Caller", "Dispatcher", "Models", "Recall", "RunOrder", "Store", "Zones"]
+__all__ = ["Caller", "Dispatcher", "Ledger", "Models", "Recall", "RunOrder", "Store", "Zones"]
 
 
 class Store(Protocol):
@@ -149,6 +150,33 @@ class Store(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """What is spent, and the caps on it. Each method is one round trip."""
+
+    def reserve(  # noqa: PLR0913  who asks, and for what
+        self,
+        org_id: OrgId,
+        forecast: Forecast,
+        *,
+        agent_id: str,
+        run_id: str,
+        step_id: str,
+        least_answer_tokens: int,
+        hold_ms: int,
+    ) -> Granted | Refused | Unpriced:
+        """Set aside what a call may cost, or refuse it: decided and written as one.
+
+        What is set aside counts as used until its step is committed, or for `hold_ms`.
+        """
+        ...
+
+    def record(
+        self, org_id: OrgId, spend: Spend, usage: Usage, *, agent_id: str, step_id: str
+    ) -> None:
+        """Enter a call into the ledger that belongs to no step, and give back what it reserved."""
+        ...
+
+
 class Recall(Protocol):
     """Search over what is not in the context."""
 
@@ -215,6 +243,10 @@ class Models(Protocol):
             ProviderError: one of its kinds.
             NotFound: no provider of this handle is configured.
         """
+        ...
+
+    def price(self, handle: str) -> Price | None:
+        """What a model costs; None when nobody knows. Asks nobody."""
         ...
 
     def embed(self, handle: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:

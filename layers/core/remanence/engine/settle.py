@@ -107,7 +107,7 @@ def settle(
 
 def _freely(deps: EngineDeps, taken: Taken, plan: Plan, ids: StepIds, terms: Terms) -> _Attempt:
     """Commit if nobody has changed what the step read: one round trip."""
-    outcome = _applied(deps, taken, plan, ids)
+    outcome = terms.tab.on(_applied(deps, taken, plan, ids))
     goes_on = terms.go_on()
     answer = _write(deps, plan.state, outcome, terms, goes_on=goes_on)
     return _Attempt(plan=plan, outcome=outcome, goes_on=goes_on, answer=answer)
@@ -116,13 +116,13 @@ def _freely(deps: EngineDeps, taken: Taken, plan: Plan, ids: StepIds, terms: Ter
 def _alone(deps: EngineDeps, taken: Taken, plan: Plan, ids: StepIds, terms: Terms) -> _Attempt:
     """Commit while nobody else can change the agent's blocks: two round trips."""
     goes_on = terms.go_on()
-    made = [(plan, _applied(deps, taken, plan, ids))]
+    made = [(plan, terms.tab.on(_applied(deps, taken, plan, ids)))]
 
     def make(blocks: tuple[Block, ...] | None) -> Outcome:
         if blocks is None:
             return made[-1][1]
         fresh = replace(plan, state=replace(plan.state, blocks=blocks))
-        made.append((fresh, _applied(deps, taken, fresh, ids)))
+        made.append((fresh, terms.tab.on(_applied(deps, taken, fresh, ids))))
         deps.reach(Point.BLOCKS_LOCKED)
         return made[-1][1]
 
@@ -155,10 +155,11 @@ def commit(
 ) -> Generator[Event, None, Progress]:
     """Commit an outcome that edits no blocks and ends the run."""
     goes_on = terms.go_on()
+    outcome = terms.tab.on(outcome)
     committed = _write(deps, state, outcome, terms, goes_on=goes_on)
     if isinstance(committed, Cancelled):
         # A step that failed while it was being cancelled: it is cancelled.
-        outcome = cancelled(state, outcome.ids, outcome.started_at)
+        outcome = terms.tab.on(cancelled(state, outcome.ids, outcome.started_at))
         committed = _write(deps, state, outcome, terms, goes_on=goes_on)
     if not isinstance(committed, Committed):
         raise LeaseLost(state.conversation.id, state.run.id)

@@ -12,17 +12,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from remanence.core.spend import FREE
 from remanence.errors import InvalidRequest, NotFound, NotSupported
 from remanence.llm.anthropic_wire import AnthropicWire
 from remanence.llm.catalogue import known_window
 from remanence.llm.listings import Listings
 from remanence.llm.openai_wire import OpenAIWire
+from remanence.llm.prices import known_price, user_price
 from remanence.llm.retry import Pace, retrying
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from remanence.core.exchange import Delta, EmbeddingInfo, ModelInfo, Reply, Request
+    from remanence.core.spend import Price
     from remanence.llm.vendors import Provider
 
 # What a caller who only wants to know a window waits for a server at most.
@@ -51,6 +54,7 @@ class Models:
         in_process: models of this process by the first part of their handles.
         default_handle: used where a request names no model; "" when there is none.
         pace: time and chance for retries.
+        prices: what the user says that models cost, see prices.read_prices.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class Models:
         in_process: Mapping[str, InProcessModel] | None = None,
         default_handle: str = "",
         pace: Pace | None = None,
+        prices: Mapping[str, Price] | None = None,
     ) -> None:
         self.default_handle = default_handle
+        self._prices = prices or {}
         self._pace = pace or Pace()
         self._in_process = dict(in_process or {})
         self._wires = [_wire(provider) for provider in providers]
@@ -146,6 +152,23 @@ class Models:
             deadline = self._pace.clock() + _WINDOW_ASK_S
             told = _window_in(self._listings.of(wire, deadline=deadline).models, model)
         return told or known or vendor.default_window
+
+    def price(self, handle: str) -> Price | None:
+        """What a model costs; None when nobody knows. A model of this process costs nothing.
+
+        What a vendor charges is not believed of a server that speaks its wire at another address.
+        """
+        handle = handle or self.default_handle
+        said = user_price(self._prices, handle)
+        if said is not None or _prefix(handle) in self._in_process:
+            return said or FREE
+        wire = self._by_prefix.get(_prefix(handle))
+        if wire is None:
+            return None
+        vendor = wire.provider.vendor
+        if vendor.default_base_url not in (None, wire.provider.base_url):
+            return None
+        return known_price(vendor.name, _model(handle))
 
     def embed(self, handle: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:
         """One vector per text, in order, all of one length.

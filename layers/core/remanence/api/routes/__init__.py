@@ -30,6 +30,7 @@ from remanence.api.routes import (
     tools,
     traces,
     unserved,
+    usage,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tools.router,
     tags.router,
     models.router,
+    usage.router,
     chat_completions.router,
     responses.router,
     unserved.router,  # always the last
