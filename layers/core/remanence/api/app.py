@@ -4,11 +4,14 @@ Path: functions/api, functions/chat and the local server call `create_app` and s
 Nothing is opened here, and no provider SDK is imported.
 """
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from remanence import __version__
 from remanence.api.deps import Deps
+from remanence.api.document import describe
 from remanence.api.errors import install_error_handlers
 from remanence.api.gate import Gate
 from remanence.api.routes import ROUTERS
@@ -22,7 +25,7 @@ _DESCRIPTION = (
 
 def create_app(deps: Deps) -> FastAPI:
     """The application; `app.state.deps` is what its routes work with."""
-    app = FastAPI(
+    app = _Application(
         title="Remanence",
         version=__version__,
         description=_DESCRIPTION,
@@ -38,6 +41,16 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(Gate, api_key=deps.api_key, collections=_collections())
     install_error_handlers(app)
     return app
+
+
+class _Application(FastAPI):
+    """One whose document describes every field."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made when it is first asked for."""
+        if self.openapi_schema is None:
+            describe(super().openapi())
+        return super().openapi()
 
 
 def _collections() -> set[str]:

@@ -62,7 +62,9 @@ class AgentQuery(BaseModel):
     name: str | None = Field(default=None, description="Exactly this name.")
     query_text: str | None = Field(default=None, description="A part of the name.")
     tags: list[str] | None = Field(default=None, description="Any of these tags.")
-    match_all_tags: bool = Field(default=False, description="All of the tags.")
+    match_all_tags: bool = Field(
+        default=False, description="Whether each of the tags is needed; if not, one is enough."
+    )
     last_stop_reason: StopReason | None = Field(default=None, description="Of the last run.")
     project_id: str | None = None
     template_id: str | None = None

@@ -29,8 +29,10 @@ class BlockQuery(BaseModel):
     description_search: str | None = Field(default=None, description="A part of the description.")
     name: str | None = Field(default=None, description="Exactly this template name.")
     tags: list[str] | None = Field(default=None, description="Any of these tags.")
-    match_all_tags: bool = Field(default=False, description="All of the tags.")
-    templates_only: bool = Field(default=False, description="Only templates.")
+    match_all_tags: bool = Field(
+        default=False, description="Whether each of the tags is needed; if not, one is enough."
+    )
+    templates_only: bool = Field(default=False, description="Whether ordinary blocks are left out.")
     project_id: str | None = None
     identity_id: str | None = Field(default=None, description="Attached to this identity.")
     identifier_keys: list[str] | None = Field(

@@ -18,7 +18,7 @@ class ResumeConversationRequest(ResumeRequest):
     """Which run of a conversation to follow, from where, and how."""
 
     agent_id: str | None = Field(default=None, description='Needed for the conversation "default".')
-    run_id: str | None = Field(default=None, description="This run.")
+    run_id: str | None = Field(default=None, description="Which of its runs is followed.")
     otid: str | None = Field(default=None, description="The run that a message of it began.")
 
 

@@ -177,10 +177,12 @@ class UpdateAgent(AgentFields):
     """Changes of an agent: what is left out stays as it is."""
 
     message_ids: list[str] | None = Field(default=None, description="Not served.")
-    last_stop_reason: StopReason | None = Field(default=None, description="Of its last run.")
-    last_run_completion: Instant | None = Field(default=None, description="Of its last run.")
+    last_stop_reason: StopReason | None = Field(default=None, description="Why its last run ended.")
+    last_run_completion: Instant | None = Field(
+        default=None, description="When its last run ended."
+    )
     last_run_duration_ms: int | None = Field(
-        default=None, ge=0, lt=2**63, description="Of its last run."
+        default=None, ge=0, lt=2**63, description="How long its last run took, in ms."
     )
 
     def to_change(

@@ -87,7 +87,7 @@ class AgentState(BaseModel):
     response_format: dict[str, Any] | None = Field(description="The shape a reply shall have.")
     timezone: str = Field(description="IANA name.")
     last_run_completion: datetime | None = Field(description="When its last run ended.")
-    last_run_duration_ms: int | None = Field(description="How long its last run took.")
+    last_run_duration_ms: int | None = Field(description="How long its last run took, in ms.")
     last_stop_reason: str | None = Field(description="Why its last run ended.")
     max_files_open: int | None = None
     per_file_view_window_char_limit: int | None = None

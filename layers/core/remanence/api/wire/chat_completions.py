@@ -100,7 +100,7 @@ class ChatRequest(BaseModel):
     tools: list[ChatTool] | None = Field(
         default=None, description="Run by the caller: calls come back with tool_calls."
     )
-    n: int = Field(default=1, ge=1, le=1, description="An agent answers once.")
+    n: int = Field(default=1, ge=1, le=1, description="How many answers; an agent gives 1.")
 
     def to_order(
         self,

@@ -21,14 +21,14 @@ class ContextWindow(BaseModel):
     the parts together are `context_window_size_current`.
     """
 
-    context_window_size_max: int = Field(description="What the window may hold.")
-    context_window_size_current: int = Field(description="What it holds.")
+    context_window_size_max: int = Field(description="Tokens the window may hold.")
+    context_window_size_current: int = Field(description="Tokens it holds.")
     num_messages: int = Field(description="Messages in view.")
     num_archival_memory: int = Field(description="Passages; 10001 means more than 10000.")
     num_recall_memory: int = Field(description="Messages of the conversation out of view.")
-    num_tokens_external_memory_summary: int = Field(description="Memory metadata.")
+    num_tokens_external_memory_summary: int = Field(description="Tokens of the memory metadata.")
     external_memory_summary: str
-    num_tokens_system: int = Field(description="System prompt and tool rules.")
+    num_tokens_system: int = Field(description="Tokens of the system prompt and the tool rules.")
     system_prompt: str = Field(description="The whole system part, as it is sent.")
     num_tokens_core_memory: int
     core_memory: str = Field(

@@ -30,7 +30,7 @@ class InputContent(BaseModel):
     type: Literal["input_text", "output_text", "text", "input_image", "refusal"] = Field(
         description="Texts and images; files and audio are not served."
     )
-    text: str | None = Field(default=None, description="Of a text.")
+    text: str | None = Field(default=None, description="What is said, of parts of a text's type.")
     image_url: str | None = Field(
         default=None, description="Of an image: its address, or data:<type>;base64,<data>."
     )

@@ -44,7 +44,7 @@ class RunState(BaseModel):
     completed_at: Instant | None = Field(description="When it ended.")
     callback_url: str | None = Field(description="Told when it ends.")
     callback_sent_at: Instant | None = Field(description="When that was last tried.")
-    callback_status_code: int | None = Field(description="What it answered.")
+    callback_status_code: int | None = Field(description="The status that it answered, 100 to 599.")
     callback_error: str | None = Field(description="Why it could not be told.")
     ttft_ns: int | None = Field(description="Nanoseconds to the first fragment of a reply.")
     total_duration_ns: int | None = Field(description="Nanoseconds from its start to its end.")
@@ -114,9 +114,9 @@ class StepMetrics(BaseModel):
     agent_id: str
     step_start_ns: int = Field(description="Counted from 1970.")
     llm_request_start_ns: int | None = None
-    llm_request_ns: int | None = Field(description="In the model call.")
+    llm_request_ns: int | None = Field(description="Nanoseconds in the model call.")
     tool_execution_ns: int | None = None
-    step_ns: int | None = Field(description="In the whole step, without its commit.")
+    step_ns: int | None = Field(description="Nanoseconds in the whole step, without its commit.")
     base_template_id: str | None = None
     template_id: str | None = None
     project_id: str | None = None

@@ -14,7 +14,7 @@ class SummaryState(BaseModel):
     from_seq: int = Field(description="Place of the first message it covers, from 1.")
     to_seq: int = Field(description="Place of the last message it covers.")
     text: str
-    tokens: int = Field(description="Estimated.")
+    tokens: int = Field(description="How many tokens it has, estimated.")
     model: str = Field(description="The handle that wrote it; extractive: no model.")
     created_at: Instant
 

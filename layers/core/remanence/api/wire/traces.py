@@ -26,7 +26,7 @@ class ProviderTrace(BaseModel):
     run_id: str
     step_id: str
     call_type: str = "agent_step"
-    latency_ms: int | None = Field(description="In the model call.")
+    latency_ms: int | None = Field(description="Milliseconds in the model call.")
     created_at: Instant
     updated_at: Instant
     created_by_id: str | None = DEFAULT_USER_ID

@@ -17,7 +17,7 @@ class VersionAuthor(BaseModel):
     origin: Literal["step", "api", "sweep"] = Field(
         description="A step of an agent, a call of this API, or the scheduled sweep."
     )
-    step_id: str | None = Field(description="The step.")
+    step_id: str | None = Field(description="In which step it was written.")
     tool_call_id: str | None = Field(description="The tool call in the step.")
     actor: str | None = Field(description="The caller of the API.")
     undoes: int | None = Field(description="The version whose change this one takes back.")
