@@ -77,8 +77,8 @@ class UsageItem(UsageSum):
 class UsageReport(BaseModel):
     """What was used: one item for each of what is told apart, and all of them together."""
 
-    items: list[UsageItem]
-    total: UsageSum
+    items: list[UsageItem] = Field(description="One for each group that was asked for.")
+    total: UsageSum = Field(description="All that was found, together.")
 
 
 def report_of(rows: Sequence[UsageRow]) -> UsageReport:
