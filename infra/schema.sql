@@ -3293,6 +3293,8 @@ CREATE INDEX summaries_parent_idx ON remanence.summaries USING btree (parent_id)
 
 CREATE INDEX summaries_roots_idx ON remanence.summaries USING btree (conversation_id, from_seq) WHERE (parent_id IS NULL);
 
+CREATE INDEX summaries_step_idx ON remanence.summaries USING btree (step_id) WHERE (step_id IS NOT NULL);
+
 CREATE INDEX usage_daily_org_day_idx ON remanence.usage_daily USING btree (org_id, day);
 
 CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();

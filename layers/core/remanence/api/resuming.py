@@ -71,4 +71,5 @@ def _view(options: RunOptions) -> View:
     return View(
         speech=speech_of(options.use_assistant_message, "send_message", "message"),
         message_types=None if kinds is None else frozenset(kinds),
+        compactions=options.include_compaction_messages,
     )

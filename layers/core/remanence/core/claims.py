@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from remanence.core.events import Compacted, RunError
 from remanence.core.exchange import Approval, ToolReturn
 from remanence.core.types import RunOptions, no_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from remanence.core.callbacks import Callback
-    from remanence.core.events import RunError
     from remanence.core.exchange import JsonObject, Usage
     from remanence.core.ids import OrgId
     from remanence.core.types import Agent, Block, MemoryCounts, Message, Run, State, Tool
@@ -138,6 +139,7 @@ class CancelledRun:
 class RunProgress:
     """What a run has said after some place, oldest first, and where it stands.
 
+    `compactions` are those of its steps, by step id, if its caller asked to be told of them.
     `error` is set when it failed; `usage` and `step_count` are of the whole run until now.
     `is_hanging`: it is not over, and nobody holds its conversation. `is_gone`: its messages were
     deleted.
@@ -148,6 +150,7 @@ class RunProgress:
     usage: Usage
     step_count: int
     error: RunError | None
+    compactions: Mapping[str, Compacted] = field(default_factory=dict[str, Compacted])
     is_hanging: bool = False
     is_gone: bool = False
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.exchange import Delta, Usage
-    from remanence.core.types import Message, StopReason
+    from remanence.core.types import Message, StopReason, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,20 @@ class Streamed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compacted:
+    """A step found its window of `context_window` tokens full: `summary` stands for what left."""
+
+    summary: Summary
+    context_window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStored:
     """A step was committed with these messages (assistant first, then the tool returns)."""
 
     step_id: str
     messages: tuple[Message, ...]
+    compaction: Compacted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -325,6 +325,7 @@ class RunOptions:
     use_assistant_message: bool = True
     include_return_message_types: tuple[str, ...] | None = None
     instructions: str | None = None
+    include_compaction_messages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

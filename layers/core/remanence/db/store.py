@@ -22,7 +22,7 @@ from remanence.core.claims import (
     Known,
     RunProgress,
 )
-from remanence.core.events import RunError
+from remanence.core.events import Compacted, RunError
 from remanence.core.ids import OrgId
 from remanence.db.record_rows import due_callback_from_row
 from remanence.db.rows import (
@@ -31,6 +31,7 @@ from remanence.db.rows import (
     overridden,
     run_from_row,
     state_from_row,
+    summary_from_row,
     usage_from_row,
 )
 from remanence.db.step_rows import (
@@ -209,6 +210,12 @@ class PostgresStore:
             usage=usage_from_row(row["usage"]),
             step_count=row["usage"]["steps"],
             error=RunError(type=error["type"], message=error["message"]) if error else None,
+            compactions={
+                step_id: Compacted(
+                    summary=summary_from_row(summary), context_window=row["context_window"]
+                )
+                for step_id, summary in row["compactions"].items()
+            },
             is_hanging=row["is_hanging"],
             is_gone=row["is_gone"],
         )

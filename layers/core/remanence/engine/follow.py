@@ -179,7 +179,11 @@ def attend(
 
 def _steps(progress: RunProgress) -> Iterator[Event]:
     for step_id, messages in groupby(progress.messages, key=lambda message: message.step_id):
-        yield StepStored(step_id=step_id or "", messages=tuple(messages))
+        yield StepStored(
+            step_id=step_id or "",
+            messages=tuple(messages),
+            compaction=progress.compactions.get(step_id or ""),
+        )
 
 
 def _end(progress: RunProgress) -> RunEnded:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from remanence.core.claims import BlocksMoved, Cancelled, Committed
-from remanence.core.events import RunEnded, RunError, StepStored
+from remanence.core.events import Compacted, RunEnded, RunError, StepStored
 from remanence.core.step import Outcome, StepError, StepIds, advance, dated, failed
 from remanence.core.types import StopReason
 from remanence.engine.endings import cancelled, failed_by, internal
@@ -202,6 +202,14 @@ def _persistently(
             return answer
 
 
+def _compaction(state: State, outcome: Outcome) -> Compacted | None:
+    eviction = outcome.plan.eviction if outcome.plan else None
+    if eviction is None:
+        return None
+    newest = next(summary for summary in eviction.written if summary.level == 0)
+    return Compacted(summary=newest, context_window=state.agent.context_window_limit)
+
+
 def _stored(
     state: State, outcome: Outcome, committed: Committed, *, goes_on: bool
 ) -> Generator[Event, None, Progress]:
@@ -209,7 +217,9 @@ def _stored(
     following = advance(state, outcome, next_seq=committed.next_seq)
     added = len(outcome.messages)
     yield StepStored(
-        step_id=outcome.ids.step_id, messages=following.window[len(following.window) - added :]
+        step_id=outcome.ids.step_id,
+        messages=following.window[len(following.window) - added :],
+        compaction=_compaction(state, outcome),
     )
     if outcome.stop_reason is not None:
         error = outcome.error

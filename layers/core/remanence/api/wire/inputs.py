@@ -90,6 +90,9 @@ class SayRequest(BaseModel):
     assistant_message_tool_name: str = "send_message"
     assistant_message_tool_kwarg: str = "message"
     include_return_message_types: list[MessageType] | None = None
+    include_compaction_messages: bool = Field(
+        default=False, description="Tell by messages when older ones had to leave the context."
+    )
 
     def view(self) -> View:
         """How the caller wants to see the answer."""
@@ -101,6 +104,7 @@ class SayRequest(BaseModel):
                 self.assistant_message_tool_kwarg,
             ),
             message_types=None if kinds is None else frozenset(kinds),
+            compactions=self.include_compaction_messages,
         )
 
     def answer(self) -> ApprovalCreate | ToolReturnCreate | None:
@@ -173,6 +177,7 @@ class SayRequest(BaseModel):
             override_system=self.override_system,
             use_assistant_message=self.use_assistant_message,
             include_return_message_types=None if kinds is None else tuple(kinds),
+            include_compaction_messages=self.include_compaction_messages,
         )
 
     def _hash(self, sent: Sequence[BaseModel]) -> str:

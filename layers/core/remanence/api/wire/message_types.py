@@ -120,12 +120,31 @@ class ApprovalResponseMessage(_Message):
     reason: str | None
 
 
+class CompactionStats(BaseModel):
+    """What a compaction did to the context."""
+
+    trigger: str = Field(description="Why: context_window_exceeded.")
+    context_window: int = Field(description="Tokens the context may hold.")
+    messages_count_before: int
+    messages_count_after: int
+    context_tokens_before: int | None
+    context_tokens_after: int | None
+
+
 class SummaryMessage(_Message):
     """What stands for messages that left the context."""
 
     message_type: Literal["summary_message"]
     summary: str
-    compaction_stats: dict[str, Any] | None
+    compaction_stats: CompactionStats | None
+
+
+class EventMessage(_Message):
+    """Messages left the context in this step: sent when include_compaction_messages is set."""
+
+    message_type: Literal["event_message"]
+    event_type: Literal["compaction"]
+    event_data: CompactionStats
 
 
 AnyMessage = Annotated[
@@ -138,7 +157,8 @@ AnyMessage = Annotated[
     | ToolReturnMessage
     | ApprovalRequestMessage
     | ApprovalResponseMessage
-    | SummaryMessage,
+    | SummaryMessage
+    | EventMessage,
     Field(discriminator="message_type"),
 ]
 

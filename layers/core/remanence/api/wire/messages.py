@@ -30,10 +30,14 @@ WireMessage = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How a client wants to see messages: which tool speaks, and which types it asked for."""
+    """How a client wants to see messages: which tool speaks, and which types it asked for.
+
+    `compactions`: it wants to be told when messages leave the window.
+    """
 
     speech: Speech = field(default_factory=Speech)
     message_types: frozenset[str] | None = None
+    compactions: bool = False
 
     def shows(self, message_type: str) -> bool:
         """Whether messages of this type are sent at all."""

@@ -6,6 +6,7 @@ Path: wire/stream.py -> Sight.see -> wire messages.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from remanence.api.wire.compactions import compaction_to_wire
 from remanence.api.wire.messages import Head, View, WireMessage, wires_of
 from remanence.api.wire.places import (
     fragment_place,
@@ -56,9 +57,18 @@ class Sight:
             case Streamed():
                 return self._fragment(event) if self._tokens else []
             case StepStored():
-                return self._stored(event.messages)
+                return self._compaction(event) + self._stored(event.messages)
             case Waiting():
                 return []
+
+    def _compaction(self, event: StepStored) -> list[WireMessage]:
+        """The compaction of a step, unless something of that step was seen before."""
+        if not self._view.compactions or not event.messages:
+            return []
+        if self._after >= whole_place(event.messages[0].seq or 0, 0):
+            return []
+        wires = compaction_to_wire(event, self.run_id)
+        return [wire for wire in wires if self._view.shows(wire["message_type"])]
 
     def _stored(self, messages: Sequence[Message]) -> list[WireMessage]:
         """What was not streamed of the messages of a step; its notices are for the model only."""

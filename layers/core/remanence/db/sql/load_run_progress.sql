@@ -1,9 +1,11 @@
 -- load_run_progress: what a run has said after a place in its conversation, and where it stands.
 -- takes:   run_id text, after_seq bigint
--- returns: 1 row: run jsonb, messages jsonb [row ...], usage jsonb, is_hanging (not over, and
+-- returns: 1 row: run jsonb, messages jsonb [row ...], usage jsonb, compactions jsonb {step id: row
+--          of summaries}, empty unless the run asked for them, context_window (tokens), is_hanging (not over, and
 --          nobody holds its conversation), is_gone boolean (its messages were deleted)
 --          | 0 rows without such a run
--- uses:    runs_pkey, conversations_pkey, messages_run_idx, steps_no_unique
+-- uses:    runs_pkey, conversations_pkey, agents_pkey, messages_run_idx, steps_no_unique,
+--          summaries_step_idx
 select
     to_jsonb(run) - 'input' as run,
     (
@@ -23,6 +25,13 @@ select
         from remanence.steps as step
         where step.run_id = run.id
     ) as usage,
+    (
+        select coalesce(jsonb_object_agg(step.id, to_jsonb(leaf)), '{}')
+        from remanence.steps as step
+        join remanence.summaries as leaf on leaf.step_id = step.id and leaf.level = 0
+        where step.run_id = run.id and run.options -> 'include_compaction_messages' = 'true'
+    ) as compactions,
+    agent.context_window_limit as context_window,
     run.status in ('created', 'running')
         and coalesce(conv.lease_until <= clock_timestamp(), true) as is_hanging,
     run.started_at is not null and not exists (
@@ -30,4 +39,5 @@ select
     ) as is_gone
 from remanence.runs as run
 join remanence.conversations as conv on conv.id = run.conversation_id
+join remanence.agents as agent on agent.id = run.agent_id
 where run.id = %(run_id)s::text
