@@ -480,6 +480,16 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.block_id_v1(p jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return coalesce(p ->> 'block_id', (
+        select link.block_id from remanence.agents_blocks as link
+        where link.agent_id = p ->> 'agent_id' and link.label = p ->> 'label'));
+end
+$$;
+
 CREATE FUNCTION remanence.block_link_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -509,6 +519,33 @@ exception
 end
 $$;
 
+CREATE FUNCTION remanence.block_lock_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    block remanence.blocks;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform set_config('idle_in_transaction_session_timeout', p ->> 'hold_ms', true);
+    select * into block from remanence.blocks
+    where id = remanence.block_id_v1(p) for update;
+    if not found then
+        return remanence.missing_block_v1(p);
+    end if;
+    return jsonb_build_object(
+        'outcome', 'ok', 'block', to_jsonb(block), 'versions', (
+            select coalesce(jsonb_object_agg(past.version, jsonb_build_object(
+                'label', coalesce(past.label, block.label), 'value', past.value,
+                'limit', coalesce(past."limit", block."limit"),
+                'description', case when past.label is null
+                    then block.description else past.description end,
+                'read_only', coalesce(past.read_only, block.read_only))), '{}')
+            from remanence.block_versions as past
+            where past.block_id = block.id and past.version in (
+                select jsonb_array_elements_text(p -> 'versions')::integer)));
+end
+$$;
+
 CREATE FUNCTION remanence.block_update_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -517,13 +554,14 @@ declare
     wanted remanence.blocks;
 begin
     perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.sign_v1(p -> 'author');
     select * into block from remanence.blocks
-    where id = coalesce(p ->> 'block_id', (
-        select link.block_id from remanence.agents_blocks as link
-        where link.agent_id = p ->> 'agent_id' and link.label = p ->> 'label'))
-    for update;
+    where id = remanence.block_id_v1(p) for update;
     if not found then
         return remanence.missing_block_v1(p);
+    end if;
+    if block.version <> (p ->> 'only_version')::integer then
+        return jsonb_build_object('outcome', 'stale', 'block', to_jsonb(block));
     end if;
     wanted := jsonb_populate_record(block, (p -> 'set') - 'extras');
     wanted.extras := block.extras || coalesce(p -> 'set' -> 'extras', '{}');
@@ -537,8 +575,11 @@ begin
             block.read_only)
     then
         wanted.version := block.version + 1;
-        insert into remanence.block_versions (org_id, block_id, version, value)
-        values (block.org_id, block.id, wanted.version, wanted.value);
+        insert into remanence.block_versions (
+            org_id, block_id, version, value, label, description, "limit", read_only)
+        values (
+            block.org_id, block.id, wanted.version, wanted.value, wanted.label,
+            wanted.description, wanted."limit", wanted.read_only);
     end if;
     if wanted is distinct from block then
         update remanence.blocks
@@ -2083,6 +2124,27 @@ CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool t
     end
 $$;
 
+CREATE FUNCTION remanence.sign_block_version_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    block remanence.blocks;
+begin
+    select * into block from remanence.blocks where id = new.block_id;
+    if new.label is null then
+        new.label := block.label;
+        new.description := block.description;
+        new."limit" := block."limit";
+        new.read_only := block.read_only;
+    end if;
+    new.author := nullif(remanence.author_v1(), '{}');
+    new.created_at := remanence.moment_v1((
+        select before.created_at from remanence.block_versions as before
+        where before.block_id = new.block_id and before.version = new.version - 1));
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.sign_v1(p_author jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2940,8 +3002,15 @@ CREATE TABLE remanence.block_versions (
     value text NOT NULL,
     step_id text,
     tool_call_id text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    label text,
+    description text,
+    "limit" integer,
+    read_only boolean,
+    author jsonb
 );
+
+COMMENT ON COLUMN remanence.block_versions.created_at IS 'from when this version holds';
 
 CREATE TABLE remanence.blocks (
     id text NOT NULL,
@@ -3297,6 +3366,8 @@ CREATE INDEX summaries_step_idx ON remanence.summaries USING btree (step_id) WHE
 
 CREATE INDEX usage_daily_org_day_idx ON remanence.usage_daily USING btree (org_id, day);
 
+CREATE TRIGGER block_versions_sign BEFORE INSERT ON remanence.block_versions FOR EACH ROW EXECUTE FUNCTION remanence.sign_block_version_v1();
+
 CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();
 
 CREATE TRIGGER passages_number BEFORE INSERT ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.number_passage_v1();
@@ -3496,6 +3567,7 @@ CREATE POLICY usage_daily_of_org ON remanence.usage_daily TO remanence_app USING
 
 GRANT USAGE ON SCHEMA remanence TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.add_usage_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.add_usage_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) FROM PUBLIC;
@@ -3555,8 +3627,14 @@ GRANT ALL ON FUNCTION remanence.author_v1() TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.block_delete_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_delete_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.block_id_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_id_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.block_link_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_link_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.block_lock_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_lock_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.block_update_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_update_v1(p jsonb) TO remanence_app;
@@ -3599,6 +3677,7 @@ GRANT ALL ON FUNCTION remanence.current_org() TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.enter_org(p_org_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.enter_step_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_step_v1() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.fold(content text) FROM PUBLIC;
@@ -3734,13 +3813,19 @@ GRANT ALL ON FUNCTION remanence.set_vector_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.sign_block_version_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.sign_block_version_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.sign_v1(p_author jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sign_v1(p_author jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.spend_record_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.spend_record_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.spend_reserve_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.spend_reserve_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.spent_v1(p_org_id text, p_agent_id text, p_run_id text, p_period text, p_step_id text, OUT tokens bigint, OUT usd_micros bigint, OUT held_tokens bigint, OUT held_usd_micros bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.spent_v1(p_org_id text, p_agent_id text, p_run_id text, p_period text, p_step_id text, OUT tokens bigint, OUT usd_micros bigint, OUT held_tokens bigint, OUT held_usd_micros bigint) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run remanence.runs, p_is_new boolean) FROM PUBLIC;

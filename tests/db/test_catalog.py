@@ -13,6 +13,7 @@ from support.world import new_id, value
 
 from remanence.core.ids import DEFAULT_ORG_ID, OrgId
 from remanence.core.types import Agent, Block, ToolRule
+from remanence.core.versions import Author
 from remanence.db.catalog import Catalog
 from remanence.db.catalog_agents import AgentChange, AgentFilter, AgentView, NewAgent
 from remanence.db.catalog_blocks import BlockFilter, BlockTarget
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from support.pg import Database
 
 ORG = DEFAULT_ORG_ID
+API = Author(origin="api")
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def test_insert_block_sent_again_gives_what_is_there(catalog: Catalog) -> None:
     block = a_block("human", "first")
 
     catalog.blocks.insert_block(ORG, block)
-    catalog.blocks.update_block(ORG, BlockTarget(block_id=block.id), {"value": "second"})
+    catalog.blocks.update_block(ORG, BlockTarget(block_id=block.id), {"value": "second"}, API)
     again = catalog.blocks.insert_block(ORG, block)
 
     assert (again.value, again.version) == ("second", 2)
@@ -176,7 +178,7 @@ def test_every_change_a_step_must_notice_raises_a_version(catalog: Catalog) -> N
         {"label": "human"},  # no change
         {"tags": ["t"], "metadata": {"k": 1}, "hidden": True},  # nothing an agent sees
     ]
-    assert [catalog.blocks.update_block(ORG, target, c).version for c in changes] == [
+    assert [catalog.blocks.update_block(ORG, target, c, API).version for c in changes] == [
         2,
         3,
         4,
@@ -253,8 +255,14 @@ def test_another_organization_sees_and_changes_nothing(
         lambda: catalog.blocks.load_block(stranger, block_id),
         lambda: catalog.blocks.load_agent_block(stranger, agent_id, "human"),
         lambda: catalog.blocks.update_block(
-            stranger, BlockTarget(block_id=block_id), {"value": "stolen"}
+            stranger, BlockTarget(block_id=block_id), {"value": "stolen"}, API
         ),
+        lambda: catalog.block_versions.undo(stranger, block_id, None, API),
+        lambda: catalog.block_versions.list_versions(stranger, block_id, before=None, limit=9),
+        lambda: catalog.block_versions.merge(
+            stranger, BlockTarget(block_id=block_id), {"value": "stolen"}, API, base_version=1
+        ),
+        lambda: catalog.passage_versions.delete_passage(stranger, new_id("passage"), API),
         lambda: catalog.blocks.delete_block(stranger, block_id),
         lambda: catalog.tools.load_tool(stranger, tool_id),
         lambda: catalog.agents.create_agent(stranger, a_new_agent(block_ids=(block_id,))),

@@ -3,8 +3,12 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Response
 
+from remanence.api.deps import Call
+from remanence.api.wire.blocks import BlockState, UpdateBlock, block_to_wire
+from remanence.core.types import Block
+from remanence.db.catalog_blocks import BlockTarget
 from remanence.errors import InvalidRequest
 
 EraseQuery = Annotated[
@@ -20,6 +24,32 @@ VersionLimitQuery = Annotated[int, Query(ge=1, le=1000, description="How many at
 def etag_of(version: int) -> str:
     """The entity tag of a version."""
     return f'"{version}"'
+
+
+def tagged(response: Response, block: Block) -> BlockState:
+    """A block as the protocol shows it, its version in the answer's ETag."""
+    response.headers["etag"] = etag_of(block.version)
+    return block_to_wire(block)
+
+
+def edited(call: Call, target: BlockTarget, body: UpdateBlock, only_version: int | None) -> Block:
+    """Change a block as a request asks: as it is now, only from one version on, or merged.
+
+    Raises:
+        AppError: as the two ways in db do; InvalidRequest when both are asked for.
+    """
+    if body.base_version is None:
+        return call.deps.catalog.blocks.update_block(
+            call.org_id, target, body.to_row(), call.author, only_version=only_version
+        )
+    if only_version is not None:
+        raise InvalidRequest(
+            "base_version: send either it, to merge, or If-Match, to be refused",
+            field="base_version",
+        )
+    return call.deps.catalog.block_versions.merge(
+        call.org_id, target, body.to_row(), call.author, base_version=body.base_version
+    )
 
 
 async def _version_in(

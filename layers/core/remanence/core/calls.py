@@ -8,6 +8,7 @@ them. What went wrong is a return with status "error" that tells the model what 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from remanence.core.arguments import read_arguments
@@ -216,7 +217,13 @@ def run_calls(
     Returns:
         One return per call, and what is to be written.
     """
-    bench = _Bench(findings=findings, clock=clock, new_id=new_id, blocks=state.blocks)
+    bench = _Bench(
+        findings=findings,
+        clock=clock,
+        new_id=new_id,
+        blocks=state.blocks,
+        seen=state.seen_blocks,
+    )
     returns: list[ToolReturn] = []
     ran: list[str] = []
     for call in calls:
@@ -265,12 +272,17 @@ def _within(text: str, tool: Tool | None) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class _Bench:
-    """What the calls of one reply work on, one after the other."""
+    """What the calls of one reply work on, one after the other.
+
+    `seen` is what the model takes the blocks for: as it saw them, with its own edits; None: as
+    they are.
+    """
 
     findings: dict[str, Finding]
     clock: Clock
     new_id: IdSource
     blocks: tuple[Block, ...]
+    seen: tuple[Block, ...] | None = None
     touched: dict[str, str] = field(default_factory=dict[str, str])
     passages: list[NewPassage] = field(default_factory=list["NewPassage"])
 
@@ -285,12 +297,15 @@ class _Bench:
         return f"The tool {name} cannot be run by this server.", "error"
 
     def _edit(self, call: Call) -> tuple[str, Status]:
-        result = run_memory_tool(
+        run = partial(
+            run_memory_tool,
             call.call.name,
             call.arguments,
-            self.blocks,
             new_block_id=lambda: self.new_id("block"),
         )
+        result = run(self.blocks, seen=self.seen)
+        if self.seen is not None:
+            self.seen = run(self.seen).blocks
         before = {block.id: block for block in self.blocks}
         self.touched |= {
             block.id: call.call.tool_call_id

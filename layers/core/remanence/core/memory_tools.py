@@ -27,12 +27,14 @@ from remanence.core.blocks import (
     with_value,
     without,
 )
+from remanence.core.merging import Clash, merge_texts
 from remanence.core.patch import apply_patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from remanence.core.exchange import JsonObject
+    from remanence.core.ids import BlockId
     from remanence.core.types import Block
 
 
@@ -54,14 +56,20 @@ def run_memory_tool(
     blocks: tuple[Block, ...],
     *,
     new_block_id: Callable[[], str],
+    seen: tuple[Block, ...] | None = None,
 ) -> MemoryResult:
     """Run one of `MEMORY_TOOLS`.
+
+    An edit that says which text it changes is made on what is there now. One that replaces a
+    whole value, or names a line by its number, was made from what the model saw: it is merged
+    with what others have changed since, and refused with both sides where they changed the same.
 
     Args:
         name: of the tool.
         arguments: as `read_arguments` made them.
         blocks: core memory; labels are unique.
         new_block_id: makes the id of a block that is created.
+        seen: core memory as the model took it to be; None: as it is.
 
     Returns:
         Edited blocks keep their id and `version`, created ones come last with a new id, deleted
@@ -73,7 +81,7 @@ def run_memory_tool(
     Invariants:
         Labels stay unique; no block is longer than its limit; a read-only block never changes.
     """
-    desk = _Desk(arguments, blocks, new_block_id)
+    desk = _Desk(arguments, blocks, new_block_id, {block.id: block for block in seen or blocks})
     try:
         after, text = _TOOLS[name](desk)
     except Refusal as refusal:
@@ -91,6 +99,7 @@ class _Desk:
     arguments: JsonObject
     blocks: tuple[Block, ...]
     new_block_id: Callable[[], str]
+    seen: dict[BlockId, Block]
 
     def text(self, argument: str) -> str:
         found = self.arguments.get(argument)
@@ -113,6 +122,19 @@ class _Desk:
 
     def put(self, block: Block, value: str) -> _Done:
         return swapped(self.blocks, with_value(block, value)), value
+
+    def put_as_seen(self, block: Block, edited: Callable[[str], str]) -> _Done:
+        """An edit that was made from the value the model saw."""
+        base = self.seen.get(block.id, block).value
+        mine = edited(base)
+        try:
+            return self.put(block, merge_texts(base, mine, block.value))
+        except Clash:
+            raise Refusal(
+                f"Nothing was changed: while you wrote, somebody else changed the same lines of "
+                f"memory block `{block.label}`. It now holds:\n{block.value}\n\nYou wanted it to "
+                f"hold:\n{mine}\n\nEdit what it holds now."
+            ) from None
 
     def create(self, label: str, value: str, description: str | None) -> tuple[Block, ...]:
         made = new_block(
@@ -160,7 +182,9 @@ def _insert_in(desk: _Desk, block: Block, argument: str) -> _Done:
     refuse_line_numbers(argument, text)
     if block.read_only:
         raise Refusal(READ_ONLY)
-    return desk.put(block, inserted(block.value, desk.line(), text))
+    if desk.line() == -1:
+        return desk.put(block, appended(block.value, text))
+    return desk.put_as_seen(block, lambda value: inserted(value, desk.line(), text))
 
 
 def _rethink(desk: _Desk) -> _Done:
@@ -168,7 +192,7 @@ def _rethink(desk: _Desk) -> _Done:
     refuse_line_numbers("new_memory", value)
     for block in desk.blocks:
         if block.label == label:
-            return desk.put(block, value)
+            return desk.put_as_seen(block, lambda _seen: value)
     return desk.create(label, value, None), value
 
 

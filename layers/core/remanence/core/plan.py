@@ -5,7 +5,7 @@ Path: engine.ask -> plan_step -> core.context.compile_context. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.core.compaction import Eviction, apply_eviction, evict, plan_cut
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from remanence.core.calls import Clock
-    from remanence.core.types import State
+    from remanence.core.types import Block, State
 
 # What is kept free for the answer when the agent sets no limit: a share of the window, so that
 # small windows still hold a conversation.
@@ -41,6 +41,12 @@ class Plan:
     state: State
     context: Context
     eviction: Eviction | None
+
+    def moved(self, blocks: tuple[Block, ...]) -> Plan:
+        """The same, with the blocks as others have made them while the model answered."""
+        state = self.state
+        seen = state.blocks if state.seen_blocks is None else state.seen_blocks
+        return replace(self, state=replace(state, blocks=blocks, seen_blocks=seen))
 
 
 def plan_step(

@@ -340,6 +340,7 @@ def advance(state: State, outcome: Outcome, *, next_seq: int) -> State:
             replace(block, version=versions.get(block.id, block.version))
             for block in outcome.blocks
         ),
+        seen_blocks=None,
         window=(*state.window, *stored),
         called_tools=(*state.called_tools, *outcome.called_tools),
         usage=state.usage + outcome.usage,

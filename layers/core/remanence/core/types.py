@@ -173,7 +173,7 @@ class Agent:
 class Block:
     """A labelled piece of core memory. `limit` is in characters; `version` counts its values.
 
-    `extras` keeps the fields of the protocol that have no behaviour here.
+    `extras`: fields of the protocol without behaviour here.
     """
 
     id: BlockId
@@ -217,11 +217,10 @@ class Message:
     """One row of history.
 
     An approval message is either a request (the assistant's reply whose calls wait) or the
-    response to it (Approval and ToolReturn parts, given by the caller).
-
-    `seq` is its place in the conversation (dense, ascending; None until stored); `tokens` an
-    estimate (core.tokens). An assistant message holds reasoning, text and tool calls of one
-    model reply; the tool message after it holds the returns of all of them.
+    response to it (Approval and ToolReturn parts, given by the caller). An assistant message holds
+    reasoning, text and tool calls of one model reply; the tool message after it holds the returns
+    of all of them. `seq` is its place in the conversation (dense, ascending; None until stored);
+    `tokens` an estimate (core.tokens).
     """
 
     id: str
@@ -364,10 +363,10 @@ class MemoryCounts:
 class State:
     """Everything one step reads.
 
-    `step_no` is the number of the step to take, from 1. `window` holds the in-context messages,
-    oldest first; `summaries` stand, in order, for what came before them. `called_tools` are the
-    names of the tools this run has called so far, in order. `usage` is the run's until now.
-    `fence` and `lease_token` prove the right to commit. `org_caps` are as an agent's `caps`.
+    `step_no` is that of the step to take, from 1. `window` holds the in-context messages, oldest
+    first; `summaries` stand, in order, for what came before them. `called_tools` names those this
+    run has called, in order. `usage` is the run's until now. `fence` and `lease_token` prove the
+    right to commit. `org_caps` are as an agent's `caps`. `seen_blocks`: as the model saw them.
     """
 
     org_id: OrgId
@@ -386,6 +385,7 @@ class State:
     lease_token: str
     cancel_requested: bool = False
     org_caps: JsonObject | None = None
+    seen_blocks: tuple[Block, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

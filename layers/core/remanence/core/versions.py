@@ -5,7 +5,7 @@ Path: db/versions.py -> here -> api/wire/versions.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from remanence.core.merging import merge_fields
@@ -19,6 +19,8 @@ Origin = Literal["step", "api", "sweep"]
 
 # What a caller may change of a passage: the rest of its row is the server's.
 _PASSAGE_FIELDS = ("text", "tags", "metadata", "created_at")
+# What an agent sees of a block: a change of one of these is a version.
+BLOCK_FIELDS = ("label", "value", "limit", "description", "read_only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,24 @@ class Author:
     tool_call_id: str | None = None
     actor: str | None = None
     undoes: int | None = None
+
+    def undoing(self, version: int) -> Author:
+        """The same, taking back what a version changed."""
+        return replace(self, undoes=version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockVersion:
+    """A block as it was from `at` on; `limit` is in characters."""
+
+    version: int
+    at: datetime
+    author: Author
+    label: str
+    value: str
+    limit: int
+    description: str | None
+    read_only: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from remanence.db.agent_import import Imports
 from remanence.db.archives import Archives
+from remanence.db.block_versions import BlockVersions
 from remanence.db.catalog_agents import Agents
 from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
@@ -59,6 +60,11 @@ class Catalog:
     def identities(self) -> Identities:
         """Whom agents and blocks belong to."""
         return Identities(self.queries)
+
+    @property
+    def block_versions(self) -> BlockVersions:
+        """Blocks with what they were before."""
+        return BlockVersions(self.queries)
 
     @property
     def passage_versions(self) -> PassageVersions:

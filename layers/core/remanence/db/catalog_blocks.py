@@ -9,18 +9,24 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from remanence.core.versions import BLOCK_FIELDS
 from remanence.db.catalog_rows import block_to_row
-from remanence.db.outcomes import call_catalog
+from remanence.db.outcomes import Stale, call_catalog
 from remanence.db.paging import list_page
 from remanence.db.rows import block_from_row
-from remanence.errors import NotFound
+from remanence.db.versions import author_to_row
+from remanence.errors import NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject
     from remanence.core.ids import OrgId
     from remanence.core.types import Block
+    from remanence.core.versions import Author
     from remanence.db.paging import Page
     from remanence.db.queries import Queries
+
+# Two ways to edit a block end in this statement.
+UPDATE = "update_block"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +110,49 @@ class Blocks:
         rows = list_page(self._queries, "list_blocks", org_id, page, **asdict(wanted))
         return [block_from_row(row["block"]) for row in rows]
 
-    def update_block(self, org_id: OrgId, target: BlockTarget, changes: JsonObject) -> Block:
+    def update_block(
+        self,
+        org_id: OrgId,
+        target: BlockTarget,
+        changes: JsonObject,
+        author: Author,
+        *,
+        only_version: int | None = None,
+    ) -> Block:
         """Change columns of a block; what an agent sees of it is versioned.
+
+        Args:
+            org_id: of the caller.
+            target: which one.
+            changes: columns and their new values.
+            author: who does it.
+            only_version: if it still is this version; None: whichever it is.
 
         Raises:
             NotFound: the block, or the agent it was looked for at.
+            PreconditionFailed: it is another version.
             LimitExceeded: the value is longer than the limit, as both are afterwards.
             Conflict: an agent has another block with the new label.
         """
-        answer = call_catalog(
-            self._queries, "update_block", org_id=org_id, set=changes, **asdict(target)
-        )
+        try:
+            answer = call_catalog(
+                self._queries,
+                UPDATE,
+                org_id=org_id,
+                set=changes,
+                author=author_to_row(author),
+                only_version=only_version,
+                **asdict(target),
+            )
+        except Stale as stale:
+            now = stale.answer["block"]
+            current = {name: now[name] for name in BLOCK_FIELDS}
+            raise PreconditionFailed(
+                f"block {now['id']!r} is no longer version {only_version}; nothing was written",
+                yours=current | {name: changes[name] for name in BLOCK_FIELDS if name in changes},
+                current=current,
+                version=now["version"],
+            ) from None
         return block_from_row(answer["block"])
 
     def delete_block(self, org_id: OrgId, block_id: str) -> None:

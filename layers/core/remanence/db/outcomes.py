@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 class Stale(AppError):
-    """The row is no longer the one the caller has read; nothing was written. Never leaves db."""
+    """The row is no longer the one the caller has read; nothing was written. Never leaves db.
+
+    `answer` may show it as it is.
+    """
+
+    def __init__(self, name: str, answer: Row) -> None:
+        super().__init__(name)
+        self.answer = answer
 
 
 def call_catalog(queries: Queries, name: str, **call: object) -> Row:
@@ -27,7 +34,15 @@ def call_catalog(queries: Queries, name: str, **call: object) -> Row:
         LimitExceeded: a value is longer than its limit.
         Stale: somebody else was faster.
     """
-    answer: Row = queries.call(name, call=json.dumps(call))
+    return checked(queries.call(name, call=json.dumps(call)), name)
+
+
+def checked(answer: Row, name: str) -> Row:
+    """What statement `name` answered.
+
+    Raises:
+        AppError: as `call_catalog`.
+    """
     match answer["outcome"]:
         case "ok":
             return answer
@@ -40,6 +55,6 @@ def call_catalog(queries: Queries, name: str, **call: object) -> Row:
                 answer["what"], limit=answer["limit"], actual=answer["actual"], unit="characters"
             )
         case "stale":
-            raise Stale(name)
+            raise Stale(name, answer)
         case other:
             raise ValueError(f"{name} answered {other!r}")

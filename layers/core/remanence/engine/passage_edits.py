@@ -7,7 +7,7 @@ there now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.merging import Clash
@@ -155,7 +155,7 @@ class PassageEdits:
         for left in reversed(range(TRIES)):
             found = self.versions.find_undo(org_id, passage_id, version)
             draft = drafted(found)
-            signed = replace(author, undoes=found.undone) if is_undo else author
+            signed = author.undoing(found.undone) if is_undo else author
             done = self.versions.write(org_id, passage_id, draft, self._vector(draft), signed)
             if done is not False:
                 return done

@@ -94,7 +94,7 @@ def settle(
             case Committed() as done:
                 return (yield from _stored(plan.state, outcome, done, goes_on=tried.goes_on))
             case BlocksMoved() as moved:
-                plan = replace(plan, state=replace(plan.state, blocks=moved.blocks))
+                plan = plan.moved(moved.blocks)
             case Cancelled():
                 stopped = cancelled(plan.state, ids, outcome.started_at)
                 return (yield from commit(deps, plan.state, stopped, terms))
@@ -121,7 +121,7 @@ def _alone(deps: EngineDeps, taken: Taken, plan: Plan, ids: StepIds, terms: Term
     def make(blocks: tuple[Block, ...] | None) -> Outcome:
         if blocks is None:
             return made[-1][1]
-        fresh = replace(plan, state=replace(plan.state, blocks=blocks))
+        fresh = plan.moved(blocks)
         made.append((fresh, terms.tab.on(_applied(deps, taken, fresh, ids))))
         deps.reach(Point.BLOCKS_LOCKED)
         return made[-1][1]

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
 from remanence.api.deps import ThisCall
 from remanence.api.ids import AgentIdPath, BlockIdPath
 from remanence.api.pages import page_of
+from remanence.api.versioning import IfMatch, edited, tagged
 from remanence.api.wire.agents import AgentState, agent_to_wire
 from remanence.api.wire.blocks import BlockState, UpdateBlock, block_to_wire
 from remanence.db.catalog_blocks import BlockFilter, BlockTarget
@@ -50,17 +51,22 @@ def detach_block(agent_id: AgentIdPath, block_id: BlockIdPath, call: ThisCall) -
 
 @router.get(f"{_PATH}/{{block_label:path}}")
 def retrieve_agent_block(
-    agent_id: AgentIdPath, block_label: LabelPath, call: ThisCall
+    agent_id: AgentIdPath, block_label: LabelPath, call: ThisCall, response: Response
 ) -> BlockState:
-    """Read a block of an agent."""
+    """Read a block of an agent; its version is the answer's ETag."""
     block = call.deps.catalog.blocks.load_agent_block(call.org_id, agent_id, block_label)
-    return block_to_wire(block)
+    return tagged(response, block)
 
 
 @router.patch(f"{_PATH}/{{block_label:path}}")
 def update_agent_block(
-    agent_id: AgentIdPath, block_label: LabelPath, body: UpdateBlock, call: ThisCall
+    agent_id: AgentIdPath,
+    block_label: LabelPath,
+    body: UpdateBlock,
+    only_version: IfMatch,
+    call: ThisCall,
+    response: Response,
 ) -> BlockState:
     """Change a block of an agent; every agent that shares it sees the change at its next step."""
     target = BlockTarget(agent_id=agent_id, label=block_label)
-    return block_to_wire(call.deps.catalog.blocks.update_block(call.org_id, target, body.to_row()))
+    return tagged(response, edited(call, target, body, only_version))

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from remanence.api.deps import ThisCall
 from remanence.api.ids import BlockIdPath
 from remanence.api.pages import page_of
 from remanence.api.relations import WantedRelations
+from remanence.api.versioning import IfMatch, edited, tagged
 from remanence.api.wire.agents import AgentState, agent_to_wire
 from remanence.api.wire.blocks import BlockState, CreateBlock, UpdateBlock, block_to_wire
 from remanence.db.catalog_agents import AgentFilter
@@ -89,16 +90,22 @@ def list_blocks(
 
 
 @router.get("/v1/blocks/{block_id}")
-def retrieve_block(block_id: BlockIdPath, call: ThisCall) -> BlockState:
-    """Read a block."""
-    return block_to_wire(call.deps.catalog.blocks.load_block(call.org_id, block_id))
+def retrieve_block(block_id: BlockIdPath, call: ThisCall, response: Response) -> BlockState:
+    """Read a block; its version is the answer's ETag."""
+    return tagged(response, call.deps.catalog.blocks.load_block(call.org_id, block_id))
 
 
 @router.patch("/v1/blocks/{block_id}")
-def update_block(block_id: BlockIdPath, body: UpdateBlock, call: ThisCall) -> BlockState:
+def update_block(
+    block_id: BlockIdPath,
+    body: UpdateBlock,
+    only_version: IfMatch,
+    call: ThisCall,
+    response: Response,
+) -> BlockState:
     """Change a block; every agent it is attached to sees the change at its next step."""
     target = BlockTarget(block_id=block_id)
-    return block_to_wire(call.deps.catalog.blocks.update_block(call.org_id, target, body.to_row()))
+    return tagged(response, edited(call, target, body, only_version))
 
 
 @router.delete("/v1/blocks/{block_id}")

@@ -175,6 +175,14 @@ class UpdateBlock(BlockExtras):
     tags: list[Tag] | None = Field(default=None, description="To find it by.")
     hidden: bool | None = Field(default=None, description="Left out of lists.")
 
+    base_version: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**31,
+        description="The version that was read and edited: what others changed since then stays, "
+        "texts are merged by lines; 409 with both sides where they changed the same.",
+    )
+
     def to_row(self) -> JsonObject:
         """The columns to change; null where a column must have a value is no change."""
         changes: JsonObject = {

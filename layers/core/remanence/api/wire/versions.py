@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.passages import PassageState, distinct_tags
 from remanence.core.exchange import JsonObject
-from remanence.core.versions import Author, PassageVersion
+from remanence.core.versions import Author, BlockVersion, PassageVersion
 
 
 class VersionAuthor(BaseModel):
@@ -36,6 +36,22 @@ class PassageVersionState(BaseModel):
     metadata: dict[str, Any] | None
     chars: int = Field(description="Characters of the text.")
     sha256: str | None = Field(description="Of the text in UTF-8, in hexadecimal.")
+
+
+class BlockVersionState(BaseModel):
+    """A block as it was from one change to the next."""
+
+    block_id: str
+    version: int = Field(description="From 1, without gaps.")
+    at: Instant = Field(description="From when on.")
+    made_by: VersionAuthor
+    label: str
+    value: str
+    limit: int = Field(description="Characters the value may have.")
+    description: str | None
+    read_only: bool
+    chars: int = Field(description="Characters of the value.")
+    sha256: str = Field(description="Of the value in UTF-8, in hexadecimal.")
 
 
 class PassageChange(BaseModel):
@@ -82,6 +98,23 @@ def author_to_wire(author: Author) -> VersionAuthor:
         tool_call_id=author.tool_call_id,
         actor=author.actor,
         undoes=author.undoes,
+    )
+
+
+def block_version_to_wire(block_id: str, past: BlockVersion) -> BlockVersionState:
+    """A version of a block."""
+    return BlockVersionState(
+        block_id=block_id,
+        version=past.version,
+        at=past.at,
+        made_by=author_to_wire(past.author),
+        label=past.label,
+        value=past.value,
+        limit=past.limit,
+        description=past.description,
+        read_only=past.read_only,
+        chars=len(past.value),
+        sha256=digest_of(past.value),
     )
 
 
