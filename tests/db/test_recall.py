@@ -261,7 +261,7 @@ def test_search_messages_ranks_and_scores(recall: PostgresRecall, past: Past) ->
     assert hits[0].message.id == best
     assert [hit.lexical_rank for hit in hits] == [1, 2]
     assert 1 == hits[0].score > hits[1].score > 0
-    assert set(hits[0].legs) == {"words", "when", "speaker", "phrase"}
+    assert set(hits[0].legs) == {"words", "vector", "when", "speaker", "phrase"}
     assert hits[0].conversation_id == thread.conversation_id
     assert [(hit.lexical_rank, hit.score) for hit in newest] == [(None, 0.0), (None, 0.0)]
 

@@ -61,7 +61,7 @@ def test_eval_recall_prints_figures_and_leaves_nothing_behind(
 ) -> None:
     plot, runs = folder / "plot.svg", folder / "runs"
 
-    options = ["--uri", database.app_uri, "--plot", str(plot), "--runs", str(runs)]
+    options = ["--uri", database.app_uri, "--plot", str(plot), "--runs", str(runs), "--ablation"]
 
     code = main(["eval", "recall", str(folder), *options])
 
@@ -71,6 +71,8 @@ def test_eval_recall_prints_figures_and_leaves_nothing_behind(
         ["all", "2", "100.0"]
     ] * 2
     assert "zh" in printed
+    assert _row(printed, "related")[1:4:2] == ["+0.0", "+0.0"]
+    assert not any(line.startswith("vector ") for line in printed.splitlines())
     assert plot.read_text().startswith("<svg")
     (ranking,) = [path.read_text().splitlines() for path in runs.iterdir()]
     assert json.loads(ranking[0])["ranked"][0] == "m2"
@@ -79,6 +81,11 @@ def test_eval_recall_prints_figures_and_leaves_nothing_behind(
             "select count(*) from remanence.organizations where name = 'Recall evaluation'"
         ).fetchone()
     assert left == (0,)
+
+
+def _row(printed: str, name: str) -> list[str]:
+    (row,) = [line.split() for line in printed.splitlines() if line.startswith(f"{name} ")]
+    return row[1:]
 
 
 def test_measure_counts_hits_sessions_and_what_fits_a_budget(folder: Path) -> None:

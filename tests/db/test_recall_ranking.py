@@ -93,6 +93,36 @@ def test_who_probably_said_it_decides_between_equals(recall: PostgresRecall, pas
     assert heard(recall, thread, "Which novel did you recommend?")[0] == "the novel of a beekeeper"
 
 
+@pytest.mark.parametrize(
+    ("mine", "yours", "asked"),
+    [
+        ("user: a novel about bees", "assistant: a novel about bees, no", "my novel about bees"),
+        ("用户: 一本小说", "助手: 这一本小说", "我的小说"),
+        ("Пользователь: роман", "Ассистент: этот роман", "мой роман"),
+    ],
+)
+def test_a_transcript_tells_who_spoke_in_any_language(
+    recall: PostgresRecall, past: Past, mine: str, yours: str, asked: str
+) -> None:
+    agent_id = past.agent().agent_id
+    archive = past.archive(agent_id)
+    past.passage(archive, mine, at=START)
+    past.passage(archive, yours, at=START + timedelta(days=1))
+
+    hits = recall.find_passages(ORG, PassageQuery(query=asked, agent_id=agent_id))
+
+    assert [hit.record.passage.text for hit in hits] == [mine, yours]
+    assert [hit.legs["speaker"] for hit in hits] == [True, False]
+
+
+def test_who_tells_stands_before_who_only_asks(recall: PostgresRecall, past: Past) -> None:
+    thread = past.agent()
+    past.message(thread, "user", "the harp of Vera", at=START)
+    past.message(thread, "user", "the harp of Vera?", at=START + timedelta(days=1))
+
+    assert heard(recall, thread, "harp Vera") == ["the harp of Vera", "the harp of Vera?"]
+
+
 def test_a_phrase_word_by_word_beats_its_words(recall: PostgresRecall, past: Past) -> None:
     thread = past.agent()
     past.message(thread, "user", "house of the blue roof", at=START)
@@ -269,6 +299,7 @@ def _rows_read(database: Database, table: str, thread: Thread) -> int:
         "speaker": None,
         "span_starts": [],
         "span_ends": [],
+        "around": 1.0,
         "created_from": None,
         "created_to": None,
         "agent_id": thread.agent_id,

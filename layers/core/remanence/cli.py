@@ -115,6 +115,9 @@ def _add_eval(evaluate: argparse.ArgumentParser) -> None:
     )
     recall.add_argument("--uri", help="a migrated database (a throw-away one)")
     recall.add_argument("--embedding", help="handle of the model that makes vectors (none)")
+    recall.add_argument(
+        "--ablation", action="store_true", help="also what is lost without each part of the search"
+    )
     recall.add_argument("--runs", type=Path, help="folder for the rankings, as JSONL")
     recall.add_argument("--plot", type=Path, help="SVG file to write")
     recall.set_defaults(run=_eval_recall)
@@ -202,6 +205,7 @@ def _eval_recall(options: argparse.Namespace) -> int:
         options.folders,
         uri=options.uri,
         embedding=options.embedding,
+        ablation=options.ablation,
         runs=options.runs,
         plot=options.plot,
         say=print,

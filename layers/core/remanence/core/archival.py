@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.exchange import JsonObject
+    from remanence.core.ranking import Part
     from remanence.core.types import Passage
 
 
@@ -65,7 +66,8 @@ class PassageQuery:
     """A search over passages; None and empty mean: any.
 
     `vector` is the question's; without one, words alone decide; without words too, the newest
-    are found. Both instants are inclusive.
+    are found. Both instants are inclusive. `without` names parts of the search that shall not take
+    part: a measurement sees what each adds.
     """
 
     query: str
@@ -77,6 +79,7 @@ class PassageQuery:
     limit: int = 10
     start: datetime | None = None
     end: datetime | None = None
+    without: frozenset[Part] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from remanence.core.thesaurus import related_words
 from remanence.core.time_words import Span, find_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
 T = TypeVar("T")
@@ -51,6 +51,11 @@ _OF_USER = re.compile(
 )
 
 
+# The parts a search is made of. A measurement leaves some out to see what each of them adds.
+Part = Literal["words", "vector", "related", "neighbours", "phrases", "speaker", "times"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A question as search takes it.
@@ -67,20 +72,21 @@ class Question:
     spans: tuple[Span, ...] = ()
 
 
-def understand(query: str, now: datetime) -> Question:
+def understand(query: str, now: datetime, without: Collection[Part] = ()) -> Question:
     """What a question asks for.
 
     Args:
         query: any text; characters that no text column takes (NUL, lone surrogates) are left out.
         now: what "yesterday" is counted from.
+        without: parts of the search that shall not take part.
     """
     text = clean(query)[:MAX_QUESTION_CHARS]
     return Question(
-        text=text,
-        related=related_words(text),
-        phrases=_phrases(text.lower()),
-        speaker=_speaker(text.lower()),
-        spans=find_spans(text, now),
+        text="" if "words" in without else text,
+        related=() if {"words", "related"} & set(without) else related_words(text),
+        phrases=() if "phrases" in without else _phrases(text.lower()),
+        speaker=None if "speaker" in without else _speaker(text.lower()),
+        spans=() if "times" in without else find_spans(text, now),
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from remanence.core.archival import NewText, PassageRecord
     from remanence.core.ids import OrgId
+    from remanence.core.ranking import Part
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 
@@ -81,14 +82,15 @@ class PostgresRecall:
     def find_passages(self, org_id: OrgId, wanted: PassageQuery) -> list[FoundPassage]:
         """Passages for a question, best first; of an unknown agent or archive, none."""
         limit = max(0, min(wanted.limit, MAX_HITS))
+        vector = None if "vector" in wanted.without else wanted.vector
         rows = self._queries.rows(
             "search_passages",
             org_id,
             agent_id=wanted.agent_id,
             archive_id=wanted.archive_id,
-            **self._asked(wanted.query),
-            embedding=None if wanted.vector is None else list(wanted.vector.values),
-            model=None if wanted.vector is None else wanted.vector.model,
+            **self._asked(wanted.query, wanted.without),
+            embedding=None if vector is None else list(vector.values),
+            model=None if vector is None else vector.model,
             tags=list(wanted.tags) or None,
             match_all_tags=wanted.tag_match_mode == "all",
             created_from=wanted.start,
@@ -177,8 +179,8 @@ class PostgresRecall:
             messages=tuple(message_from_row(message) for message in row["messages"]),
         )
 
-    def _asked(self, query: str) -> dict[str, object]:
-        question = understand(query, self._now())
+    def _asked(self, query: str, without: frozenset[Part] = frozenset()) -> dict[str, object]:
+        question = understand(query, self._now(), without)
         return {
             "query": question.text,
             "related": list(question.related),
@@ -186,6 +188,7 @@ class PostgresRecall:
             "speaker": question.speaker,
             "span_starts": [span.start for span in question.spans],
             "span_ends": [span.end for span in question.spans],
+            "around": 0.0 if "neighbours" in without else 1.0,
         }
 
     def load_own_archive(self, org_id: OrgId, agent_id: str) -> OwnArchive:
@@ -265,7 +268,8 @@ def _message_hit(row: Row) -> MessageHit:
         agent_id=stored["agent_id"],
         conversation_id=stored["conversation_id"],
         score=row["score"],
-        lexical_rank=row["rank"] if row["legs"] else None,
+        lexical_rank=row["lexical_rank"],
+        vector_rank=row["vector_rank"],
         legs=row["legs"],
     )
 

@@ -38,6 +38,7 @@ def measure_recall(  # noqa: PLR0913  the options of the command
     *,
     uri: str | None,
     embedding: str | None,
+    ablation: bool,
     runs: Path | None,
     plot: Path | None,
     say: Callable[[str], None],
@@ -50,6 +51,7 @@ def measure_recall(  # noqa: PLR0913  the options of the command
         folders: one per dataset.
         uri: of a migrated database; None: a throw-away one.
         embedding: handle of a configured model; None: by words alone.
+        ablation: also what is lost without each part of the search.
         runs: folder for the rankings.
         plot: SVG file to write.
         say: told every line of the report.
@@ -64,7 +66,7 @@ def measure_recall(  # noqa: PLR0913  the options of the command
             new_id=new_id,
             say=say,
         )
-        run_recall(bench, folders, runs=runs, plot=plot)
+        run_recall(bench, folders, ablation=ablation, runs=runs, plot=plot)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 -- a word to look for, the newest. Tool calls and tool returns are not speech and are not found.
 -- takes:   agent_id text; conversation_id text (null: all of the agent's); query text; related
 --          text[] (other words for its words); phrases text[]; speaker text | null (who probably
---          said it); span_starts, span_ends timestamptz[] (when, probably); roles text[] of user,
---          assistant, system; created_from, created_to timestamptz | null (both inclusive);
---          view_conversation_id text, view_from_seq bigint | null (messages of that conversation
---          from there on are in view already and are left out); page_limit integer
--- returns: 0..page_limit rows: message jsonb {row of messages}, said text, rank bigint (from 1),
---          score double precision (0..1; 0: by time), legs jsonb {words, when, speaker, phrase}
+--          said it); span_starts, span_ends timestamptz[] (when, probably); around double precision
+--          (how much neighbours count, 1 as tuned); roles text[] of user, assistant, system;
+--          created_from, created_to timestamptz | null (both inclusive); view_conversation_id text,
+--          view_from_seq bigint | null (messages of that conversation from there on are in view
+--          already and are left out); page_limit integer
+-- returns: 0..page_limit rows: message jsonb {row of messages}, said text, score double precision
+--          (0..1; 0: by time), lexical_rank, vector_rank bigint | null (from 1), legs jsonb {words,
+--          vector, when, speaker, phrase}
 -- uses:    messages_agent_created_idx
 --
 -- One scan over the agent's own messages, which also counts in how many of them each word is.
@@ -57,10 +59,9 @@ hits as (
     from spoken
     cross join lateral unnest(spoken.terms) as hit (term)
 ),
-by_words as materialized (
-    select spoken.id, spoken.created_at, spoken.role, ranked.relevance,
-        remanence.nearness_v1(
-            spoken.created_at, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[]) as near
+best as materialized (
+    select spoken.id, spoken.created_at, spoken.role, ranked.relevance, ranked.likeness,
+        ranked.lexical_rank, ranked.vector_rank, ranked.near, ranked.weight
     from (
         select array_agg(spoken.words order by spoken.place) as words,
             array_agg(spoken.thread order by spoken.place) as threads,
@@ -69,36 +70,34 @@ by_words as materialized (
     ) as scope
     cross join asked
     cross join hits
-    cross join lateral remanence.rank_by_words_v1(
+    cross join lateral remanence.rank_v1(
         asked.weights, asked.is_common, scope.words, scope.threads, scope.moments,
-        hits.places, hits.terms) as ranked
+        null::double precision[], hits.places, hits.terms, %(span_starts)s::timestamptz[],
+        %(span_ends)s::timestamptz[], %(around)s::double precision, null) as ranked
     join spoken on spoken.place = ranked.place
-    where hits.places is not null and spoken.is_wanted
-    order by ranked.relevance * (1 + remanence.nearness_v1(
-            spoken.created_at, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[])) desc,
-        spoken.created_at desc, spoken.id
+    where spoken.is_wanted
+    order by ranked.weight * (1 + ranked.near) desc, spoken.created_at desc, spoken.id
     limit 2 * %(page_limit)s::integer + 50
 ),
 judged as materialized (
-    select best.id, best.created_at, best.relevance, best.near, best.is_speaker, best.has_phrase,
-        best.said,
-        best.relevance * remanence.raise_v1(best.near, best.is_speaker, best.has_phrase,
-            max(best.created_at) over () - best.created_at) as score
+    select told.*, told.weight * remanence.raise_v2(told.said, told.near, told.is_speaker,
+            told.has_phrase, max(told.created_at) over () - told.created_at) as score
     from (
-        select by_words.id, by_words.created_at, by_words.relevance, by_words.near, spoken.said,
-            coalesce(by_words.role = %(speaker)s::text, false) as is_speaker,
+        select best.*, spoken.said,
+            coalesce(best.role = %(speaker)s::text, false) as is_speaker,
             remanence.has_phrase_v1(spoken.said, %(phrases)s::text[]) as has_phrase
-        from by_words
-        join remanence.messages as msg on msg.id = by_words.id
+        from best
+        join remanence.messages as msg on msg.id = best.id
         cross join lateral (select remanence.said(msg.role, msg.parts) as said) as spoken
-    ) as best
+    ) as told
 ),
 found as (
-    select once.id, once.said, once.score / max(once.score) over () as score,
-        row_number() over (order by once.score desc, once.created_at desc, once.id) as rank,
+    select once.id, once.said, once.lexical_rank, once.vector_rank,
+        coalesce(once.score / nullif(max(once.score) over (), 0), 0) as score,
+        row_number() over (order by once.score desc, once.created_at desc, once.id) as place,
         jsonb_build_object('words', round(once.relevance::numeric, 4),
-            'when', round(once.near::numeric, 4), 'speaker', once.is_speaker,
-            'phrase', once.has_phrase) as legs
+            'vector', round(once.likeness::numeric, 4), 'when', round(once.near::numeric, 4),
+            'speaker', once.is_speaker, 'phrase', once.has_phrase) as legs
     from (
         select judged.*, row_number() over (
             partition by md5(judged.said) order by judged.score desc, judged.created_at desc,
@@ -109,7 +108,7 @@ found as (
 ),
 newest as (
     select latest.id, latest.said, row_number() over (
-        order by latest.created_at desc, latest.id desc) as rank
+        order by latest.created_at desc, latest.id desc) as place
     from (
         select msg.id, msg.created_at, remanence.said(msg.role, msg.parts) as said
         from remanence.messages as msg
@@ -132,12 +131,15 @@ newest as (
     ) as latest
 ),
 ranked as (
-    select found.id, found.said, found.rank, found.score, found.legs from found
+    select found.id, found.said, found.place, found.score, found.lexical_rank, found.vector_rank,
+        found.legs
+    from found
     union all
-    select newest.id, newest.said, newest.rank, 0, '{}'::jsonb from newest
+    select newest.id, newest.said, newest.place, 0, null, null, '{}'::jsonb from newest
 )
-select to_jsonb(msg) - 'lexemes' as message, ranked.said, ranked.rank, ranked.score, ranked.legs
+select to_jsonb(msg) - 'lexemes' as message, ranked.said, ranked.score, ranked.lexical_rank,
+    ranked.vector_rank, ranked.legs
 from ranked
 join remanence.messages as msg on msg.id = ranked.id
-order by ranked.rank
+order by ranked.place
 limit %(page_limit)s::integer
