@@ -9,6 +9,7 @@ import pytest
 
 from remanence.errors import (
     ProviderError,
+    ProviderFiltered,
     ProviderOverloaded,
     ProviderQuota,
     ProviderRateLimited,
@@ -41,6 +42,15 @@ def inner(**fields: Any) -> dict[str, Any]:
 
 CASES = [
     Case("code", "openai", 400, inner(code="context_length_exceeded"), ProviderTooLong),
+    Case("filter", "openai", 400, inner(code="content_filter"), ProviderFiltered),
+    Case("policy", "openai", 400, inner(code="content_policy_violation"), ProviderFiltered),
+    Case(
+        "azure's filter",
+        "azure",
+        400,
+        inner(code=None, innererror={"code": "ResponsibleAIPolicyViolation"}),
+        ProviderFiltered,
+    ),
     Case("code unwrapped", "openai", 400, {"code": "context_length_exceeded"}, ProviderTooLong),
     Case("llama.cpp", "openai", 400, inner(type="exceed_context_size_error"), ProviderTooLong),
     Case(

@@ -22,6 +22,7 @@ ERRORS: dict[str, tuple[int, str, str | None]] = {
     "503": (503, "server_error", None),
     "529": (529, "server_error", None),
     "too_long": (400, "invalid_request_error", "context_length_exceeded"),
+    "filtered": (400, "invalid_request_error", "content_filter"),
 }
 _TOP = frozenset(
     [

@@ -21,6 +21,7 @@ AppError
 │  ├─ ProviderOverloaded     503
 │  ├─ ProviderTimeout        504
 │  ├─ ProviderRefusedKey     401
+│  ├─ ProviderFiltered       400   its content filter refused the prompt or stopped the answer
 │  ├─ ProviderRejected       400   a 4xx about our request
 │  │  └─ ProviderTooLong     400   the prompt is longer than the model takes
 │  └─ ProviderBadReply       502   unparsable or cut off
@@ -240,7 +241,7 @@ class ProviderQuota(ProviderError):
 class ProviderOverloaded(ProviderError):
     """The provider answers 5xx, or could not be reached."""
 
-    code = "llm_error"
+    code = "llm_overloaded"
     http_status = 503
 
 
@@ -256,6 +257,14 @@ class ProviderRefusedKey(ProviderError):
 
     code = "llm_authentication"
     http_status = 401
+    retryable = False
+
+
+class ProviderFiltered(ProviderError):
+    """The provider's content filter refused the prompt, or stopped the answer."""
+
+    code = "llm_content_filter"
+    http_status = 400
     retryable = False
 
 
@@ -277,13 +286,13 @@ class ProviderRejected(ProviderError):
 class ProviderTooLong(ProviderRejected):
     """The provider counts more prompt tokens than the model takes."""
 
-    code = "llm_bad_request"
+    code = "llm_context_window_exceeded"
 
 
 class ProviderBadReply(ProviderError):
     """The reply cannot be read: not JSON, or cut off in the middle."""
 
-    code = "llm_error"
+    code = "llm_bad_reply"
 
 
 class ProviderEmptyReply(ProviderBadReply):

@@ -17,7 +17,7 @@ from remanence.core.tokens import anchor_from_overflow, predict
 from remanence.engine.pauses import with_pauses
 from remanence.engine.points import Point
 from remanence.engine.spend import Tab
-from remanence.errors import ProviderEmptyReply, ProviderTooLong, StoreUnavailable
+from remanence.errors import ProviderEmptyReply, ProviderFiltered, ProviderTooLong, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -139,6 +139,9 @@ def _call(
         if looks.is_due() and _is_cancelled(deps, plan.state):
             raise StopAsked
     deps.reach(Point.AFTER_REPLY)
+    if reply is not None and reply.finish == "content_filter" and not reply.tool_calls:
+        # What it had said is not kept: it would be filtered again in every later prompt.
+        raise ProviderFiltered(f"the content filter of {request.handle} stopped the answer")
     if reply is None or not reply.parts:
         raise ProviderEmptyReply("the model answered with neither text nor a tool call")
     return Answer(plan=plan, reply=reply, llm_ns=deps.monotonic_ns() - began, ttft_ns=ttft_ns)

@@ -15,6 +15,7 @@ from remanence.errors import (
     ContextOverflow,
     ProviderBadReply,
     ProviderQuota,
+    ProviderTooLong,
     StoreError,
 )
 
@@ -45,7 +46,7 @@ def internal(error: Exception) -> AppError:
 def failed_by(error: AppError, state: State, ids: StepIds, deps: EngineDeps) -> Outcome:
     """The step could not be taken, or what it came to could not be stored."""
     match error:
-        case ContextOverflow():
+        case ContextOverflow() | ProviderTooLong():
             reason = StopReason.CONTEXT_WINDOW_OVERFLOW
         case ProviderQuota() | CapReached():
             reason = StopReason.INSUFFICIENT_CREDITS

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from remanence.errors import (
     ProviderBadReply,
     ProviderError,
+    ProviderFiltered,
     ProviderOverloaded,
     ProviderQuota,
     ProviderRateLimited,
@@ -34,6 +35,10 @@ _TOO_LONG_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
 )
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_error", "credit_balance_too_low"})
+# OpenAI's, Azure's (outer and inner), and what gateways pass on.
+_FILTER_CODES = frozenset(
+    {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"}
+)
 # Codes that arrive inside a stream, where the status was 200 long ago.
 _STATUS_OF_CODE: Mapping[str, int] = {
     "rate_limit_exceeded": 429,
@@ -77,6 +82,7 @@ def describe(
     outer = [*objects(body), *objects([body])][:1]
     error = (inner(outer[0], "error") or outer[0]) if outer else {}
     codes = {str(error[key]) for key in ("code", "type", "status", "param") if error.get(key)}
+    codes |= {text(inner(error, "innererror"), "code")} - {""}  # Azure's
     message = text(error, "message") or (body if isinstance(body, str) else "")
     if kind == "stream":
         status = next((known for code in codes if (known := _status_of(code))), None)
@@ -99,17 +105,24 @@ def to_error(fault: Fault, provider: Provider) -> ProviderError:
     if fault.kind == "unreadable":
         return ProviderBadReply(f"{where} gave an answer that cannot be read")
     told = _told(fault, provider)
-    if fault.codes & _QUOTA_CODES or fault.status == 402:
-        return ProviderQuota(f"{where} reports that the account has no credit left{told}")
-    if _is_too_long(fault, provider):
-        return ProviderTooLong(f"{where} calls the prompt longer than the model takes{told}")
-    return _by_status(fault, where, told)
+    return _by_code(fault, provider, where, told) or _by_status(fault, where, told)
 
 
 def quotes_key(words: str, provider: Provider) -> bool:
     """Whether the provider's key stands in `words`."""
     # Shorter ones are what people give to servers that want none ("none", "ollama").
     return len(provider.api_key) >= _KEY_CHARS and provider.api_key in words
+
+
+def _by_code(fault: Fault, provider: Provider, where: str, told: str) -> ProviderError | None:
+    """What the machine-readable words say, whatever the status."""
+    if fault.codes & _QUOTA_CODES or fault.status == 402:
+        return ProviderQuota(f"{where} reports that the account has no credit left{told}")
+    if fault.codes & _FILTER_CODES:
+        return ProviderFiltered(f"the content filter of {where} refuses this{told}")
+    if _is_too_long(fault, provider):
+        return ProviderTooLong(f"{where} calls the prompt longer than the model takes{told}")
+    return None
 
 
 def _by_status(fault: Fault, where: str, told: str) -> ProviderError:
