@@ -294,6 +294,16 @@ def test_image_that_a_tool_returned_is_refused_by_name() -> None:
         "https://x.org/a b",
         "https://" + "x" * 3000,
         "https://x.org/\u00e9",
+        "https://" + "x" * 64 + ".org",
+        "https://" + "x." * 127 + "org",
+        "https://x..org",
+        "https://.x.org",
+        "https://-x.org",
+        "https://x!.org",
+        "http://127.1/x",
+        "http://2130706433/x",
+        "http://0x7f.0.0.1/x",
+        "http://0x7f000001/x",
     ],
 )
 def test_callback_that_is_no_plain_url_is_refused(url: str) -> None:
@@ -301,7 +311,25 @@ def test_callback_that_is_no_plain_url_is_refused(url: str) -> None:
         AsyncRequest.model_validate({"input": "x", "callback_url": url})
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "localhost"])
+@pytest.mark.parametrize("host", ["x.org", "x.org.", "my_container", "1.x.org", "8.8.8.8", "[::1]"])
+def test_callback_to_a_host_that_can_be_looked_up_is_taken(host: str) -> None:
+    url = f"https://{host}:8443/x"
+
+    assert AsyncRequest.model_validate({"input": "x", "callback_url": url}).callback_url == url
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[::1]",
+        "localhost",
+        "LOCALHOST.",
+        "a.localhost",
+    ],
+)
 def test_callback_to_a_private_address_is_refused_at_once(host: str) -> None:
     with pytest.raises(InvalidRequest, match="private"):
         check_reachable(f"http://{host}:8080/x")

@@ -228,6 +228,21 @@ def test_stream_of_tokens_sends_fragments_under_the_ids_of_the_stored_parts() ->
     assert all(data["step_id"] == "step-1" and data["run_id"] == "run-1" for data in got)
 
 
+def test_stream_of_tokens_repeats_nothing_of_a_text_that_outgrows_its_places() -> None:
+    pieces = [letter * 400_000 for letter in "abcd"]
+    whole = stored(Text(text="".join(pieces)))
+    events = [STARTED, STEP, *streamed(*((0, TextDelta(text=each)) for each in pieces)), whole]
+
+    got = [data for _, data in frames([*events, ENDED], tokens=True, pings=False)[:-3]]
+
+    assert "".join(data["content"] for data in got) == "".join(pieces)
+    assert [len(data["content"]) for data in got] == [400_000, 400_000, 800_000]
+    for seen, data in enumerate(got, start=1):
+        resumed = frames([STARTED, whole, ENDED], pings=False, after=data["seq_id"])[:-3]
+        rest = "".join(later["content"] for _, later in resumed)
+        assert rest == "".join(each["content"] for each in got[seen:])
+
+
 def test_stream_of_tokens_sends_a_tool_call_as_deltas_with_the_same_object_twice() -> None:
     events = [
         STARTED,

@@ -240,10 +240,38 @@ def test_answer_sent_again_is_the_same_run_and_another_answer_is_refused(
         both.client.agents.messages.create(
             agent.id, messages=answer(approve(request.tool_call, approve=False))
         )
-    with pytest.raises(UnprocessableEntityError, match="waiting now: none"):
-        both.client.agents.messages.create(
-            agent.id, messages=answer(approve(request.tool_call), otid=uuid.uuid4().hex)
-        )
+    for otid in (uuid.uuid4().hex, uuid.uuid4().hex):
+        with_id = answer(approve(request.tool_call), otid=otid)
+        once_more = both.other.agents.messages.create(agent.id, messages=with_id)
+        assert once_more.messages[0].run_id == first.messages[0].run_id
+
+
+def test_answer_with_an_otid_may_be_repeated_without(client: Letta, agent: AgentState) -> None:
+    request = asked(client, agent)
+    yes = answer(approve(request.tool_call), otid=uuid.uuid4().hex)
+
+    first = client.agents.messages.create(agent.id, messages=yes)
+    again = client.agents.messages.create(agent.id, messages=answer(approve(request.tool_call)))
+
+    assert again.messages[0].run_id == first.messages[0].run_id
+
+
+def test_answer_that_names_another_request_than_its_calls_is_refused(
+    client: Letta, agent: AgentState
+) -> None:
+    old = asked(client, agent)
+    client.agents.messages.create(agent.id, messages=answer(approve(old.tool_call)))
+    new = asked(client, agent)
+
+    for wrong in (old.id, new_id("message"), client.agents.messages.list(agent.id).items[0].id):
+        with pytest.raises(UnprocessableEntityError):
+            client.agents.messages.create(
+                agent.id, messages=answer(approve(new.tool_call), approval_request_id=wrong)
+            )
+    right = answer(approve(new.tool_call), approval_request_id=new.id)
+    response = client.agents.messages.create(agent.id, messages=right)
+
+    assert kinds(response.messages) == ["tool_return_message", "assistant_message"]
 
 
 def test_answer_to_nothing_is_refused(client: Letta, agent: AgentState) -> None:

@@ -276,3 +276,27 @@ def test_tools_of_the_caller_in_a_background_stream(
         "requires_approval"
     ]
     assert [e.content for e in answered if e.message_type == "assistant_message"] == ["It is fine"]
+
+
+@pytest.mark.parametrize("is_old_form", [False, True])
+def test_tool_of_the_caller_is_not_run_by_approving_it(
+    client: Letta, agent: AgentState, is_old_form: bool
+) -> None:
+    ours: Any = {"name": "memory_insert"}
+    asked = client.agents.messages.create(
+        agent.id, input=f"go [[script: {NOTE}]] [[then: say ok]]", client_tools=[ours]
+    )
+    (call,) = asked.messages[-1].tool_calls
+    approval: dict[str, Any] = {"type": "approval"}
+    if is_old_form:
+        approval |= {"approve": True, "approval_request_id": asked.messages[-1].id}
+    else:
+        approval |= {"approvals": [{"tool_call_id": call.tool_call_id, "approve": True}]}
+
+    with pytest.raises(UnprocessableEntityError, match="a tool that you run"):
+        client.agents.messages.create(agent.id, messages=[approval])
+
+    assert client.agents.blocks.retrieve("human", agent_id=agent.id).value == "Name: Bob"
+    answer: Any = {"type": "approval", "approvals": [returned(call, "noted")]}
+    response = client.agents.messages.create(agent.id, messages=[answer], client_tools=[ours])
+    assert response.stop_reason.stop_reason == "end_turn"

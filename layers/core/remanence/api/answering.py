@@ -15,6 +15,7 @@ from remanence.api.errors import answer_to
 from remanence.api.wire.answers import ApprovalCreate, Requests, first_call_id
 from remanence.api.wire.inputs import RunRequest, SayRequest
 from remanence.api.wire.stream import StreamOptions, handed_over_message, to_answer, to_sse
+from remanence.core.approvals import waiting_in
 from remanence.core.claims import RunOrder
 from remanence.core.events import Event, RunEnded, RunError, RunHandedOver
 from remanence.db.conversations import ConversationRef
@@ -56,7 +57,16 @@ def _requests(body: SayRequest, ref: ConversationRef, call: Call) -> Requests:
         for request in found
         if not request.is_pending or named_id in (None, request.message.id)
     ]
-    return Requests(pending=pending, named=named[0] if named else None)
+    return Requests(
+        pending=pending,
+        named=named[0] if named else None,
+        callers_call_ids=frozenset(
+            call.tool_call_id
+            for request in found
+            for call in waiting_in(request.message)
+            if call.name in request.caller_tools
+        ),
+    )
 
 
 def begun(order: RunOrder, body: RunRequest, call: Call) -> Generator[Event]:

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
-    """A stored reply whose calls wait, or waited, for an answer."""
+    """A stored reply whose calls wait, or waited, for an answer.
+
+    `caller_tools`: names of the tools that its caller runs.
+    """
 
     message: Message
     is_pending: bool
+    caller_tools: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,11 @@ class Ongoing:
             call_id=call_id,
         )
         return [
-            ApprovalRequest(message=message_from_row(row["message"]), is_pending=row["is_pending"])
+            ApprovalRequest(
+                message=message_from_row(row["message"]),
+                is_pending=row["is_pending"],
+                caller_tools=frozenset(row["caller_tools"]),
+            )
             for row in rows
         ]
 

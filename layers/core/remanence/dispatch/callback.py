@@ -61,6 +61,8 @@ class HttpCaller:
             data = json.dumps(body).encode()
             headers = self._headers(data, due.tries)
             status = _send(target, addresses[0], due.callback.method, data, headers, timeout_s)
+        except UnicodeError:  # the resolver's, of a name that no query can hold
+            return CallbackAnswer(error="refused: the host is no name", is_final=True)
         except (OSError, HTTPException, ValueError) as exc:
             return CallbackAnswer(error=f"{type(exc).__name__}: {exc}"[:_MAX_ERROR_CHARS])
         is_done = 200 <= status < 300

@@ -4,6 +4,7 @@ Path: routes -> wire/inputs.py -> here -> parts of one message of role approval.
 Which calls wait is the store's to say; here an answer is only read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -23,10 +24,12 @@ class Requests:
     Args:
         pending: the one that waits now, if one does.
         named: the one whose id, or whose calls, the answer names, whether it still waits or not.
+        callers_call_ids: calls of tools that the caller runs, of both.
     """
 
     pending: Message | None = None
     named: Message | None = None
+    callers_call_ids: frozenset[str] = frozenset()
 
 
 class ApprovalAnswer(BaseModel):
@@ -99,6 +102,9 @@ def answer_parts(
     call_ids = [answer.tool_call_id for answer in answers]
     if not call_ids or len(set(call_ids)) < len(call_ids):
         raise InvalidRequest("approvals: one answer for each tool call that waits is required")
+    if isinstance(sent, ApprovalCreate) and sent.approval_request_id:
+        _check_named(call_ids, requests)
+    _check_returned(answers, requests.callers_call_ids)
     names = _names_in(requests)
     return tuple(_part(answer, names.get(answer.tool_call_id, "")) for answer in answers)
 
@@ -109,16 +115,48 @@ def _to_all(sent: ApprovalCreate, requests: Requests) -> list[ApprovalAnswer]:
         raise InvalidRequest("approvals: at least one answer is required", field="approvals")
     request = requests.named if sent.approval_request_id else requests.pending
     if request is None:
-        waiting = requests.pending.id if requests.pending else "none"
-        raise InvalidRequest(
-            "approval_request_id must name a request for approval of this conversation; "
-            f"waiting now: {waiting}",
-            field="approval_request_id",
-        )
+        raise _no_such_request(requests)
     return [
         ApprovalAnswer(tool_call_id=call.tool_call_id, approve=sent.approve, reason=sent.reason)
         for call in waiting_in(request)
     ]
+
+
+def _no_such_request(requests: Requests) -> InvalidRequest:
+    waiting = requests.pending.id if requests.pending else "none"
+    return InvalidRequest(
+        "approval_request_id must name a request for approval of this conversation; "
+        f"waiting now: {waiting}",
+        field="approval_request_id",
+    )
+
+
+def _check_named(call_ids: Sequence[str], requests: Requests) -> None:
+    """Refuse an answer whose request and calls do not belong together: one of them is a mistake."""
+    if requests.named is None:
+        raise _no_such_request(requests)
+    known = {part.tool_call_id for part in requests.named.parts if isinstance(part, ToolCall)}
+    strange = [call_id for call_id in call_ids if call_id not in known]
+    if strange:
+        raise InvalidRequest(
+            f"approvals: {requests.named.id!r} asked for no answer to the calls"
+            f" {', '.join(strange)}; its calls are {', '.join(sorted(known))}",
+            field="approvals",
+        )
+
+
+def _check_returned(
+    answers: Sequence[ApprovalAnswer | ToolAnswer], callers_call_ids: frozenset[str]
+) -> None:
+    """Refuse to approve what we cannot run: a tool of the caller's, perhaps with a name of ours."""
+    for answer in answers:
+        is_approved = isinstance(answer, ApprovalAnswer) and answer.approve
+        if is_approved and answer.tool_call_id in callers_call_ids:
+            raise InvalidRequest(
+                f"approvals: {answer.tool_call_id} calls a tool that you run: answer with what it"
+                ' gave, {"type": "tool", "tool_call_id": ..., "tool_return": ...}, or deny it',
+                field="approvals",
+            )
 
 
 def _names_in(requests: Requests) -> dict[str, str]:

@@ -4,6 +4,7 @@ Path: wire/inputs.py -> here. Whether the address may be reached is decided when
 (dispatch/callback.py): a name may point elsewhere by then.
 """
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ from remanence.errors import InvalidRequest
 
 CallbackMethod = Literal["POST", "PUT"]
 _MAX_CHARS = 2_000
+# RFC 1035, and underscores, which names of containers have.
+_MAX_HOST_CHARS = 253
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 def _checked(url: str) -> str:
@@ -22,7 +27,7 @@ def _checked(url: str) -> str:
         parts = urlsplit(url)
         is_fit = (
             parts.scheme in ("http", "https")
-            and bool(parts.hostname)
+            and _is_host(parts.hostname or "")
             and (parts.port is None or parts.port > 0)
             and parts.username is None
             and url.isascii()
@@ -39,6 +44,21 @@ def _checked(url: str) -> str:
     return url
 
 
+def _is_host(host: str) -> bool:
+    """Whether it is an IP address, or a name that can be looked up.
+
+    Shortened and hexadecimal addresses are neither: what they mean differs between resolvers.
+    """
+    if is_address(host):
+        return True
+    labels = host.removesuffix(".").split(".")
+    return (
+        len(host) <= _MAX_HOST_CHARS
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not _NUMBER.fullmatch(labels[-1])
+    )
+
+
 CallbackUrl = Annotated[str, AfterValidator(_checked)]
 
 
@@ -48,8 +68,9 @@ def check_reachable(url: str) -> None:
     Raises:
         InvalidRequest: it names a private address.
     """
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or (is_address(host) and not is_public(host)):
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    is_local = host == "localhost" or host.endswith(".localhost")
+    if is_local or (is_address(host) and not is_public(host)):
         raise InvalidRequest(
             "callback_url: private, loopback and link-local addresses are not called",
             field="callback_url",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.openai_inputs import answer_key, caller_tool, image_part, new_message
+from remanence.api.wire.tools import CallerToolName
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
 from remanence.core.ids import IdSource
@@ -62,7 +63,7 @@ class ChatMessage(BaseModel):
 class ChatFunction(BaseModel):
     """A function of the caller."""
 
-    name: str = Field(min_length=1)
+    name: CallerToolName
     description: str | None = None
     parameters: dict[str, Any] | None = None
 

@@ -17,6 +17,7 @@ from remanence.api.wire.callbacks import CallbackMethod, CallbackUrl
 from remanence.api.wire.contents import Content, by_type, content_parts
 from remanence.api.wire.messages import View
 from remanence.api.wire.speech import Speech
+from remanence.api.wire.tools import CallerToolName
 from remanence.core.approvals import CLIENT_TOOL
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, JsonObject, StoredPart
@@ -64,7 +65,7 @@ Input = Annotated[
 class ClientTool(BaseModel):
     """A tool that the caller runs: a call of it ends the run, and its return begins the next."""
 
-    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    name: CallerToolName
     description: str | None = None
     parameters: dict[str, Any] | None = Field(
         default=None, description="JSON schema of the arguments, an object."
@@ -183,7 +184,10 @@ class SayRequest(BaseModel):
     def _hash(self, sent: Sequence[BaseModel]) -> str:
         """What makes two requests the same: what is said and how it is run, not how it is sent."""
         canonical: dict[str, Any] = {
-            "messages": [item.model_dump() for item in sent],
+            "messages": [
+                item.model_dump(exclude=None if isinstance(item, MessageCreate) else {"otid"})
+                for item in sent
+            ],
             "max_steps": self.max_steps,
             "client_tools": [tool.model_dump() for tool in self.client_tools or ()],
             "override_model": self.override_model,
@@ -262,13 +266,13 @@ def _key_of(
 ) -> str | None:
     """What says by itself that two requests are one: the otids, or the request they answer.
 
-    A request is answered once, so an answer that is sent again is the same one.
+    A request is answered once, so an answer that is sent again is the same one, whatever its otid.
     """
-    otids = [item.otid for item in sent if item.otid]
-    if otids:
-        return "otid:" + hashlib.sha256("\n".join(otids).encode()).hexdigest()
     answered = requests.named or requests.pending
-    return None if answered is None or isinstance(sent[0], MessageCreate) else f"to:{answered.id}"
+    if answered is not None and not isinstance(sent[0], MessageCreate):
+        return f"to:{answered.id}"
+    otids = [item.otid for item in sent if item.otid]
+    return "otid:" + hashlib.sha256("\n".join(otids).encode()).hexdigest() if otids else None
 
 
 def _message(

@@ -25,6 +25,8 @@ from remanence.core.types import Message
 _MESSAGE = 1 << 29
 _FRAGMENT = 1 << 28
 _CHARS = 1 << 20
+# Characters of one message that are shown in fragments; the rest is shown when it is stored.
+MOST_SHOWN_CHARS = _CHARS - 1
 # No conversation has a message at a later place.
 MAX_PLACE = (1 << 63) - 1
 
@@ -44,10 +46,10 @@ def left_out_place(seq: int, index: int, count: int) -> int:
 def fragment_place(seq: int, message_id: str, chars: int) -> int:
     """The place of a fragment of the message that will be stored at `seq`.
 
-    `chars` counts what was shown of the message, this fragment included.
+    `chars` counts what was shown of the message, this fragment included; at most MOST_SHOWN_CHARS.
     """
     mark = int(message_id[-2:], 16)
-    return (seq - 1) * _MESSAGE + _FRAGMENT + mark * _CHARS + min(chars, _CHARS - 1)
+    return (seq - 1) * _MESSAGE + _FRAGMENT + mark * _CHARS + chars
 
 
 def messages_after(place: int) -> int:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from remanence.api.wire.openai_inputs import answer_key, caller_tool, image_part, new_message
+from remanence.api.wire.tools import CallerToolName
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
 from remanence.core.ids import IdSource
@@ -72,7 +73,7 @@ class FunctionTool(BaseModel):
     """A function of the caller, who runs it."""
 
     type: Literal["function"] = Field(description="Tools that OpenAI runs are not served.")
-    name: str = Field(min_length=1, description="What the model calls it.")
+    name: CallerToolName = Field(description="What the model calls it.")
     description: str | None = Field(default=None, description="What it is for.")
     parameters: dict[str, Any] | None = Field(
         default=None, description="A JSON schema of type object."
@@ -130,6 +131,9 @@ class ResponseRequest(BaseModel):
     )
     tool_choice: Literal["auto", "none"] = Field(
         default="auto", description="none: without the caller's tools. Others are not served."
+    )
+    max_output_tokens: int | None = Field(
+        default=None, ge=1, description="Not used: the agent's own setting counts."
     )
     stream: bool | None = Field(default=None, description="As server-sent events.")
     background: bool | None = Field(

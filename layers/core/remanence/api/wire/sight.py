@@ -9,6 +9,7 @@ from dataclasses import replace
 from remanence.api.wire.compactions import compaction_to_wire
 from remanence.api.wire.messages import Head, View, WireMessage, wires_of
 from remanence.api.wire.places import (
+    MOST_SHOWN_CHARS,
     fragment_place,
     left_out_place,
     rest_after,
@@ -41,6 +42,7 @@ class Sight:
         self._started: dict[str, StepStarted] = {}  # by message id
         self._chars: dict[str, int] = {}  # what was shown in fragments, by message id
         self._streamed: set[tuple[str, str]] = set()  # id and otid of what was seen as fragments
+        self._full: set[str] = set()  # ids of messages of which no further fragment has a place
         self._growing: dict[tuple[str, int], GrowingText] = {}  # speech in a tool's arguments
 
     def see(
@@ -93,6 +95,9 @@ class Sight:
             for wire, place in zip(wires, places, strict=True):
                 wire["seq_id"] = place
             self.last = max([self.last or 0, *places]) or None
+        if message.id in self._full and message.seq is not None:
+            shown = fragment_place(message.seq, message.id, self._chars.get(message.id, 0))
+            return rest_after(shown, message, wires, self._view.speech)
         if was_streamed:
             return [wire for wire in wires if (wire["id"], wire["otid"]) not in self._streamed]
         return rest_after(self._after, message, wires, self._view.speech)
@@ -110,6 +115,9 @@ class Sight:
         if wire is None or shown_chars(wire) == 0:
             return []
         chars = self._chars.get(event.message_id, 0) + shown_chars(wire)
+        if event.message_id in self._full or chars > MOST_SHOWN_CHARS:
+            self._full.add(event.message_id)  # the rest comes when the message is stored
+            return []
         self._chars[event.message_id] = chars
         wire["seq_id"] = self.last = fragment_place(event.seq, event.message_id, chars)
         self._streamed.add((wire["id"], wire["otid"]))

@@ -5,12 +5,15 @@ Path: routes/tools.py, agent_tools.py and wire/agents.py -> here -> core Tool, T
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from remanence.core.exchange import JsonObject, JsonValue
 from remanence.core.ids import DEFAULT_USER_ID
 from remanence.core.types import Tool, ToolRule
 from remanence.errors import InvalidRequest
+
+# Of a tool that the caller runs: what every provider takes.
+CallerToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
 class ToolState(BaseModel):
