@@ -14,7 +14,7 @@ from remanence.api.deps import Deps
 from remanence.api.document import describe
 from remanence.api.errors import install_error_handlers
 from remanence.api.gate import Gate
-from remanence.api.routes import ROUTERS
+from remanence.api.routes import ROUTERS, docs
 from remanence.api.wire.problems import PROBLEMS
 
 _DESCRIPTION = (
@@ -31,12 +31,14 @@ def create_app(deps: Deps) -> FastAPI:
         description=_DESCRIPTION,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
+        docs_url=None,
         redoc_url=None,
         responses=PROBLEMS,
     )
     app.state.deps = deps
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(docs.router)
     # The last one added is the first to see a request.
     app.add_middleware(Gate, api_key=deps.api_key, collections=_collections())
     install_error_handlers(app)

@@ -29,7 +29,8 @@ _OPEN_PATHS = frozenset(
         "/v1/ready",
         "/openapi.json",
         "/docs",
-        "/docs/oauth2-redirect",
+        "/docs/docs.css",
+        "/docs/docs.js",
     }
 )
 # A body without any of these needs no second look: the escapes of NUL and of half a character,
