@@ -453,6 +453,42 @@ begin
 end
 $$;
 
+CREATE TABLE remanence.blocks (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    label text NOT NULL,
+    value text NOT NULL,
+    "limit" integer NOT NULL,
+    description text,
+    read_only boolean DEFAULT false NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    hidden boolean DEFAULT false NOT NULL,
+    extras jsonb DEFAULT '{}'::jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT blocks_limit_check CHECK (("limit" > 0)),
+    CONSTRAINT blocks_value_check CHECK ((length(value) <= "limit"))
+);
+
+CREATE FUNCTION remanence.block_at_v1(p_block remanence.blocks, p_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (
+        select to_jsonb(p_block) || jsonb_build_object(
+            'value', past.value, 'version', past.version, 'updated_at', past.created_at)
+            || case when past.label is null then '{}' else jsonb_build_object(
+                'label', past.label, 'description', past.description, 'limit', past."limit",
+                'read_only', past.read_only) end
+        from remanence.block_versions as past
+        where past.block_id = p_block.id and past.created_at <= p_at
+        order by past.version desc
+        limit 1);
+end
+$$;
+
 CREATE FUNCTION remanence.block_delete_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -931,6 +967,19 @@ CREATE FUNCTION remanence.current_org() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ select nullif(pg_catalog.current_setting('remanence.org_id', true), '') $$;
 
+CREATE FUNCTION remanence.date_attachment_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_table_name = 'agents_blocks' then
+        new.attached_at := remanence.moment_v1();
+    else
+        new.created_at := remanence.moment_v1();
+    end if;
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.enter_org(p_org_id text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1162,6 +1211,55 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.instant_v1(p jsonb) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    if p ->> 'step_id' is null then
+        return (p ->> 'at')::timestamptz;
+    end if;
+    return (select created_at from remanence.steps where id = p ->> 'step_id');
+end
+$$;
+
+CREATE FUNCTION remanence.keep_attached_archive_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from remanence.agents where id = old.agent_id)
+        and exists (select from remanence.archives where id = old.archive_id)
+    then
+        insert into remanence.attachments_past (org_id, agent_id, archive_id, from_at, until_at)
+        values (
+            old.org_id, old.agent_id, old.archive_id, old.created_at,
+            remanence.moment_v1(old.created_at));
+    end if;
+    return old;
+end
+$$;
+
+CREATE FUNCTION remanence.keep_attached_block_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    moment timestamptz := remanence.moment_v1(old.attached_at);
+begin
+    -- of what is being deleted itself nothing is kept
+    if exists (select from remanence.agents where id = old.agent_id)
+        and exists (select from remanence.blocks where id = old.block_id)
+    then
+        insert into remanence.attachments_past (
+            org_id, agent_id, block_id, position, from_at, until_at)
+        values (old.org_id, old.agent_id, old.block_id, old.position, old.attached_at, moment);
+    end if;
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    new.attached_at := moment;
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.keep_passage_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1284,6 +1382,43 @@ end
 $$;
 
 COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
+
+CREATE FUNCTION remanence.memory_at_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    moment timestamptz;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    moment := remanence.instant_v1(p);
+    if moment is null then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'step', 'id', p ->> 'step_id');
+    end if;
+    if p ->> 'agent_id' is not null
+        and not exists (select from remanence.agents where id = p ->> 'agent_id')
+    then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    return jsonb_build_object('outcome', 'ok', 'blocks', (
+        with attached as (
+            select link.block_id, link.position from remanence.agents_blocks as link
+            where link.agent_id = p ->> 'agent_id'
+                and (link.attached_at is null or link.attached_at <= moment)
+            union all
+            select past.block_id, past.position from remanence.attachments_past as past
+            where past.agent_id = p ->> 'agent_id' and past.block_id is not null
+                and (past.from_at is null or past.from_at <= moment) and past.until_at > moment
+            union all
+            select p ->> 'block_id', 0
+        )
+        select coalesce(jsonb_agg(shown.block order by shown.position), '[]')
+        from (
+            select attached.position, remanence.block_at_v1(block, moment) as block
+            from attached
+            join remanence.blocks as block on block.id = attached.block_id) as shown
+        where shown.block is not null));
+end
+$$;
 
 CREATE FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1633,6 +1768,64 @@ begin
             from jsonb_array_elements(p -> 'passages') with ordinality as items (item, place)
             join remanence.passages as passage on passage.id = items.item ->> 'id'
             join remanence.archives as archive on archive.id = passage.archive_id));
+end
+$$;
+
+CREATE FUNCTION remanence.passages_at_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    moment timestamptz;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    moment := remanence.instant_v1(p);
+    if moment is null then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'step', 'id', p ->> 'step_id');
+    end if;
+    if not exists (select from remanence.agents where id = p ->> 'agent_id') then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    return jsonb_build_object('outcome', 'ok', 'passages', (
+        with attached as (
+            select link.archive_id from remanence.archives_agents as link
+            where link.agent_id = p ->> 'agent_id' and link.created_at <= moment
+            union
+            select past.archive_id from remanence.attachments_past as past
+            where past.agent_id = p ->> 'agent_id' and past.archive_id is not null
+                and past.from_at <= moment and past.until_at > moment
+        ),
+        held as (
+            select remanence.passage_row_v1(passage) as passage
+            from attached
+            join remanence.passages as passage on passage.archive_id = attached.archive_id
+            where passage.updated_at <= moment
+            union all
+            select past.passage
+            from attached
+            join remanence.passage_versions as past on past.archive_id = attached.archive_id
+            where past.from_at <= moment and past.until_at > moment and past.passage is not null
+        ),
+        keyed as (
+            select held.passage, (held.passage ->> 'created_at')::timestamptz as created_at,
+                held.passage ->> 'id' as id
+            from held
+        ),
+        page as (
+            select keyed.*
+            from keyed
+            where (p ->> 'search' is null
+                    or position(lower(p ->> 'search') in lower(keyed.passage ->> 'text')) > 0)
+                and (p ->> 'after' is null or (keyed.created_at, keyed.id) > (
+                    select last.created_at, last.id from keyed as last
+                    where last.id = p ->> 'after'))
+            order by keyed.created_at, keyed.id
+            limit (p ->> 'page_limit')::integer
+        )
+        select coalesce(jsonb_agg(
+            page.passage || jsonb_build_object('embedding', archive.embedding)
+            order by page.created_at, page.id), '[]')
+        from page
+        join remanence.archives as archive on archive.id = page.passage ->> 'archive_id'));
 end
 $$;
 
@@ -3127,7 +3320,8 @@ CREATE TABLE remanence.agents_blocks (
     agent_id text NOT NULL,
     block_id text NOT NULL,
     label text NOT NULL,
-    "position" integer NOT NULL
+    "position" integer NOT NULL,
+    attached_at timestamp with time zone
 );
 
 CREATE TABLE remanence.agents_identities (
@@ -3153,6 +3347,30 @@ CREATE TABLE remanence.archives_agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+COMMENT ON COLUMN remanence.archives_agents.created_at IS 'from when it is attached';
+
+CREATE TABLE remanence.attachments_past (
+    id bigint NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    block_id text,
+    archive_id text,
+    "position" integer,
+    from_at timestamp with time zone,
+    until_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT attachments_past_kind_check CHECK ((num_nonnulls(block_id, archive_id) = 1))
+);
+
+ALTER TABLE remanence.attachments_past ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME remanence.attachments_past_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE remanence.block_versions (
     org_id text NOT NULL,
     block_id text NOT NULL,
@@ -3169,25 +3387,6 @@ CREATE TABLE remanence.block_versions (
 );
 
 COMMENT ON COLUMN remanence.block_versions.created_at IS 'from when this version holds';
-
-CREATE TABLE remanence.blocks (
-    id text NOT NULL,
-    org_id text NOT NULL,
-    label text NOT NULL,
-    value text NOT NULL,
-    "limit" integer NOT NULL,
-    description text,
-    read_only boolean DEFAULT false NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    hidden boolean DEFAULT false NOT NULL,
-    extras jsonb DEFAULT '{}'::jsonb NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT blocks_limit_check CHECK (("limit" > 0)),
-    CONSTRAINT blocks_value_check CHECK ((length(value) <= "limit"))
-);
 
 CREATE TABLE remanence.blocks_identities (
     org_id text NOT NULL,
@@ -3386,6 +3585,9 @@ ALTER TABLE ONLY remanence.archives_agents
 ALTER TABLE ONLY remanence.archives
     ADD CONSTRAINT archives_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY remanence.attachments_past
+    ADD CONSTRAINT attachments_past_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY remanence.block_versions
     ADD CONSTRAINT block_versions_pkey PRIMARY KEY (block_id, version);
 
@@ -3474,6 +3676,12 @@ CREATE INDEX archives_agents_archive_idx ON remanence.archives_agents USING btre
 
 CREATE INDEX archives_org_created_idx ON remanence.archives USING btree (org_id, created_at, id);
 
+CREATE INDEX attachments_past_agent_idx ON remanence.attachments_past USING btree (agent_id, until_at);
+
+CREATE INDEX attachments_past_archive_idx ON remanence.attachments_past USING btree (archive_id);
+
+CREATE INDEX attachments_past_block_idx ON remanence.attachments_past USING btree (block_id);
+
 CREATE INDEX blocks_identities_identity_idx ON remanence.blocks_identities USING btree (identity_id, created_at);
 
 CREATE INDEX blocks_org_created_idx ON remanence.blocks USING btree (org_id, created_at, id);
@@ -3524,6 +3732,16 @@ CREATE INDEX summaries_step_idx ON remanence.summaries USING btree (step_id) WHE
 
 CREATE INDEX usage_daily_org_day_idx ON remanence.usage_daily USING btree (org_id, day);
 
+CREATE TRIGGER agents_blocks_date BEFORE INSERT ON remanence.agents_blocks FOR EACH ROW EXECUTE FUNCTION remanence.date_attachment_v1();
+
+CREATE TRIGGER agents_blocks_keep BEFORE DELETE ON remanence.agents_blocks FOR EACH ROW EXECUTE FUNCTION remanence.keep_attached_block_v1();
+
+CREATE TRIGGER agents_blocks_keep_moved BEFORE UPDATE OF "position" ON remanence.agents_blocks FOR EACH ROW WHEN ((old."position" <> new."position")) EXECUTE FUNCTION remanence.keep_attached_block_v1();
+
+CREATE TRIGGER archives_agents_date BEFORE INSERT ON remanence.archives_agents FOR EACH ROW EXECUTE FUNCTION remanence.date_attachment_v1();
+
+CREATE TRIGGER archives_agents_keep BEFORE DELETE ON remanence.archives_agents FOR EACH ROW EXECUTE FUNCTION remanence.keep_attached_archive_v1();
+
 CREATE TRIGGER block_versions_sign BEFORE INSERT ON remanence.block_versions FOR EACH ROW EXECUTE FUNCTION remanence.sign_block_version_v1();
 
 CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();
@@ -3564,6 +3782,15 @@ ALTER TABLE ONLY remanence.archives_agents
 
 ALTER TABLE ONLY remanence.archives
     ADD CONSTRAINT archives_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
+ALTER TABLE ONLY remanence.attachments_past
+    ADD CONSTRAINT attachments_past_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.attachments_past
+    ADD CONSTRAINT attachments_past_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.attachments_past
+    ADD CONSTRAINT attachments_past_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY remanence.block_versions
     ADD CONSTRAINT block_versions_block_id_fkey FOREIGN KEY (block_id) REFERENCES remanence.blocks(id) ON DELETE CASCADE;
@@ -3646,6 +3873,10 @@ ALTER TABLE remanence.archives_agents ENABLE ROW LEVEL SECURITY;
 CREATE POLICY archives_agents_of_org ON remanence.archives_agents TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 CREATE POLICY archives_of_org ON remanence.archives TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.attachments_past ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY attachments_past_of_org ON remanence.attachments_past TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.block_versions ENABLE ROW LEVEL SECURITY;
 
@@ -3782,6 +4013,11 @@ GRANT ALL ON FUNCTION remanence.archive_view_v1(p_archive remanence.archives) TO
 REVOKE ALL ON FUNCTION remanence.author_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.author_v1() TO remanence_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.block_at_v1(p_block remanence.blocks, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_at_v1(p_block remanence.blocks, p_at timestamp with time zone) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.block_delete_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_delete_v1(p jsonb) TO remanence_app;
 
@@ -3832,6 +4068,9 @@ GRANT ALL ON FUNCTION remanence.cosine_distance(a extensions.halfvec, b extensio
 REVOKE ALL ON FUNCTION remanence.current_org() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.current_org() TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.date_attachment_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.date_attachment_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.enter_org(p_org_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
 
@@ -3864,6 +4103,15 @@ GRANT ALL ON FUNCTION remanence.insert_blocks_v1(p_org_id text, p_blocks jsonb) 
 REVOKE ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id text, p_step_id text, p_passages jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.instant_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.instant_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.keep_attached_archive_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.keep_attached_archive_v1() TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.keep_attached_block_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.keep_attached_block_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.keep_passage_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.keep_passage_v1() TO remanence_app;
 
@@ -3872,6 +4120,9 @@ GRANT ALL ON FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snap
 
 REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.memory_at_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.memory_at_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) TO remanence_app;
@@ -3919,6 +4170,9 @@ GRANT ALL ON FUNCTION remanence.passage_write_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.passages_add_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passages_add_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.passages_at_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passages_at_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.question_terms_v1(p_question text, p_related text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.question_terms_v1(p_question text, p_related text[]) TO remanence_app;
@@ -4068,9 +4322,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.agents_tools TO remanence_a
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives_agents TO remanence_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.block_versions TO remanence_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.attachments_past TO remanence_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks TO remanence_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.block_versions TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks_identities TO remanence_app;
 

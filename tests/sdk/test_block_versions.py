@@ -24,7 +24,7 @@ def client(server: Server) -> Generator[Letta]:
 
 @pytest.fixture
 def http(server: Server) -> Generator[httpx.Client]:
-    with httpx.Client(base_url=server.base_url) as http:
+    with httpx.Client(base_url=server.base_url, timeout=30) as http:
         yield http
 
 

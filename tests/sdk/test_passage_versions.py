@@ -26,7 +26,7 @@ def client(server: Server) -> Generator[Letta]:
 
 @pytest.fixture
 def http(server: Server) -> Generator[httpx.Client]:
-    with httpx.Client(base_url=server.base_url) as http:
+    with httpx.Client(base_url=server.base_url, timeout=30) as http:
         yield http
 
 
@@ -193,7 +193,7 @@ def test_a_changed_passage_is_found_by_its_new_vector(server: Server, client: Le
     """The model is away: the old vector must not stand for the new text."""
     archive = client.archives.create(name="with vectors", embedding="openai/text-embedding-3-small")
     passage_id = client.archives.passages.create(archive.id, text="tea").id
-    with httpx.Client(base_url=server.base_url) as http:
+    with httpx.Client(base_url=server.base_url, timeout=30) as http:
         put_vector(server, passage_id)
         http.patch(f"/v1/passages/{passage_id}", json={"tags": ["x"]}).raise_for_status()
         assert vectors(server, passage_id) == 1

@@ -1,15 +1,22 @@
 """What requests say about versions: which one they mean, and whether nothing may be left."""
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Response
+from pydantic import TypeAdapter, ValidationError
 
 from remanence.api.deps import Call
 from remanence.api.wire.blocks import BlockState, UpdateBlock, block_to_wire
+from remanence.api.wire.instants import Instant
+from remanence.core.ids import is_id
 from remanence.core.types import Block
+from remanence.core.versions import AsOf
 from remanence.db.catalog_blocks import BlockTarget
 from remanence.errors import InvalidRequest
+
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 EraseQuery = Annotated[
     bool,
@@ -73,3 +80,28 @@ async def _version_in(
 
 # The version that If-Match names; None: any.
 IfMatch = Annotated[int | None, Depends(_version_in)]
+
+
+async def _moment_of(
+    as_of: Annotated[
+        str | None,
+        Query(
+            description="As it was then: an ISO 8601 time, or a step's id (as that step left it)."
+        ),
+    ] = None,
+) -> AsOf | None:
+    if as_of is None:
+        return None
+    if is_id("step", as_of):
+        return AsOf(step_id=as_of)
+    try:
+        return AsOf(at=_INSTANT.validate_python(as_of))
+    except ValidationError:
+        raise InvalidRequest(
+            "as_of in the query: must be a time like 2026-05-04T12:00:00Z, or a step's id",
+            field="as_of",
+        ) from None
+
+
+# The moment that as_of names; None: now.
+AsOfQuery = Annotated[AsOf | None, Depends(_moment_of)]

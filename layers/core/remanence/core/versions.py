@@ -42,6 +42,14 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AsOf:
+    """A moment of the past: an instant, or when a step was committed, its changes included."""
+
+    at: datetime | None = None
+    step_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVersion:
     """A block as it was from `at` on; `limit` is in characters."""
 

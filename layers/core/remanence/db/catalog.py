@@ -17,6 +17,7 @@ from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
 from remanence.db.conversations import Conversations
 from remanence.db.identities import Identities
+from remanence.db.memory_at import MemoryAt
 from remanence.db.versions import PassageVersions
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class Catalog:
     def block_versions(self) -> BlockVersions:
         """Blocks with what they were before."""
         return BlockVersions(self.queries)
+
+    @property
+    def memory_at(self) -> MemoryAt:
+        """The memory of agents in the past."""
+        return MemoryAt(self.queries)
 
     @property
     def passage_versions(self) -> PassageVersions:

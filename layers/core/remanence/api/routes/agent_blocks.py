@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from remanence.api.deps import ThisCall
 from remanence.api.ids import AgentIdPath, BlockIdPath
 from remanence.api.pages import page_of
-from remanence.api.versioning import IfMatch, edited, tagged
+from remanence.api.versioning import AsOfQuery, IfMatch, edited, tagged
 from remanence.api.wire.agents import AgentState, agent_to_wire
 from remanence.api.wire.blocks import BlockState, UpdateBlock, block_to_wire
 from remanence.db.catalog_blocks import BlockFilter, BlockTarget
@@ -24,10 +24,14 @@ LabelPath = Annotated[str, Path(description="The block's label.")]
 def list_agent_blocks(
     agent_id: AgentIdPath,
     page: Annotated[Page, page_of("block", limit=100, order="asc")],
+    as_of: AsOfQuery,
     call: ThisCall,
 ) -> list[BlockState]:
-    """List the blocks of an agent."""
+    """List the blocks of an agent; as of another time all of them, in the order of its context."""
     catalog = call.deps.catalog
+    if as_of is not None:
+        past = catalog.memory_at.list_blocks(call.org_id, agent_id, as_of)
+        return [block_to_wire(block) for block in past]
     wanted = BlockFilter(agent_id=agent_id, with_hidden=True)
     blocks = catalog.blocks.list_blocks(call.org_id, wanted, page)
     if not blocks:

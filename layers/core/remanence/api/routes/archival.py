@@ -1,6 +1,6 @@
 """The archival memory of an agent: passages it can search, kept outside of its context."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from remanence.api.deps import ThisCall
 from remanence.api.ids import AgentIdPath, PassageIdPath, of_kind
 from remanence.api.pages import MAX_LIMIT
-from remanence.api.versioning import EraseQuery
+from remanence.api.versioning import AsOfQuery, EraseQuery
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.passages import (
     PassageCreate,
@@ -21,6 +21,7 @@ from remanence.api.wire.passages import (
 )
 from remanence.core.archival import PassageQuery
 from remanence.db.paging import Page
+from remanence.errors import InvalidRequest
 
 router = APIRouter(tags=["archival memory"])
 
@@ -46,6 +47,14 @@ def insert_passage(
     return [passage_to_wire(record, call.org_id) for record in stored]
 
 
+class PastPage(TypedDict):
+    """A page of what was."""
+
+    after: str | None
+    search: str | None
+    limit: int
+
+
 class PassageListQuery(BaseModel):
     """Which passages of an agent; both cursors are exclusive and relative to the order."""
 
@@ -64,12 +73,38 @@ class PassageListQuery(BaseModel):
             order="asc" if self.ascending else "desc",
         )
 
+    def to_past(self) -> PastPage:
+        """The page of another time.
+
+        Raises:
+            InvalidRequest: it cannot be read backwards.
+        """
+        if self.before is not None or not self.ascending:
+            raise InvalidRequest(
+                "as_of in the query: is read forwards; use after, and leave out before and "
+                "ascending",
+                field="as_of",
+            )
+        return {
+            "after": self.after,
+            "search": self.search or None,
+            "limit": min(self.limit, MAX_LIMIT),
+        }
+
 
 @router.get("/v1/agents/{agent_id}/archival-memory")
 def list_passages(
-    agent_id: AgentIdPath, query: Annotated[PassageListQuery, Query()], call: ThisCall
+    agent_id: AgentIdPath,
+    query: Annotated[PassageListQuery, Query()],
+    as_of: AsOfQuery,
+    call: ThisCall,
 ) -> list[PassageState]:
-    """List the passages of the agent's archives."""
+    """List the passages of the agent's archives; as of another time the oldest come first."""
+    if as_of is not None:
+        past = call.deps.catalog.memory_at.list_passages(
+            call.org_id, agent_id, as_of, **query.to_past()
+        )
+        return [passage_to_wire(record, call.org_id) for record in past]
     records = call.deps.recall.list_passages(
         call.org_id, agent_id, query.to_page(), search=query.search or None
     )

@@ -9,7 +9,7 @@ from remanence.api.deps import ThisCall
 from remanence.api.ids import BlockIdPath
 from remanence.api.pages import page_of
 from remanence.api.relations import WantedRelations
-from remanence.api.versioning import IfMatch, edited, tagged
+from remanence.api.versioning import AsOfQuery, IfMatch, edited, tagged
 from remanence.api.wire.agents import AgentState, agent_to_wire
 from remanence.api.wire.blocks import BlockState, CreateBlock, UpdateBlock, block_to_wire
 from remanence.db.catalog_agents import AgentFilter
@@ -90,9 +90,14 @@ def list_blocks(
 
 
 @router.get("/v1/blocks/{block_id}")
-def retrieve_block(block_id: BlockIdPath, call: ThisCall, response: Response) -> BlockState:
+def retrieve_block(
+    block_id: BlockIdPath, as_of: AsOfQuery, call: ThisCall, response: Response
+) -> BlockState:
     """Read a block; its version is the answer's ETag."""
-    return tagged(response, call.deps.catalog.blocks.load_block(call.org_id, block_id))
+    catalog = call.deps.catalog
+    if as_of is not None:
+        return tagged(response, catalog.memory_at.load_block(call.org_id, block_id, as_of))
+    return tagged(response, catalog.blocks.load_block(call.org_id, block_id))
 
 
 @router.patch("/v1/blocks/{block_id}")
