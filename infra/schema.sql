@@ -337,7 +337,10 @@ CREATE TABLE remanence.conversations (
     compaction_tried_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    snapshots text[] DEFAULT '{}'::text[] NOT NULL
+    snapshots text[] DEFAULT '{}'::text[] NOT NULL,
+    has_stand_in boolean DEFAULT false NOT NULL,
+    compaction_token text,
+    compaction_until timestamp with time zone
 );
 
 COMMENT ON COLUMN remanence.conversations.extras IS 'description, archived_at, hidden; model, settings, context_window_limit: instead of the agent''s';
@@ -782,6 +785,44 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.compact_commit_v2(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations
+    where id = p ->> 'conversation_id' for update;
+    if not found then
+        return jsonb_build_object('outcome', 'moved');
+    end if;
+    -- sent again because its answer was lost
+    if exists (
+        select from remanence.summaries
+        where id = p -> 'eviction' -> 'summaries' -> 0 ->> 'id' and conversation_id = conv.id)
+    then
+        return jsonb_build_object('outcome', 'ok');
+    end if;
+    if conv.compaction_token is distinct from p ->> 'token' then
+        return jsonb_build_object('outcome', 'moved');
+    end if;
+    -- also after the lease has run out: its worker may be late, and still commit what it planned
+    if conv.lease_token is not null then
+        return jsonb_build_object('outcome', 'busy');
+    end if;
+    if not remanence.move_window_v1(conv, null, p -> 'eviction') then
+        return jsonb_build_object('outcome', 'moved');
+    end if;
+    -- the size of the next request changed by far more than the anchor can follow
+    update remanence.conversations
+    set window_tokens = (p ->> 'window_tokens')::integer, anchor = p -> 'anchor',
+        compaction_token = null, compaction_until = null
+    where id = conv.id;
+    return jsonb_build_object('outcome', 'ok');
+end
+$$;
+
 CREATE FUNCTION remanence.context_message_ids_v1(p_agent_id text) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -934,10 +975,11 @@ begin
     )
     insert into remanence.summaries (
         id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model,
-        parent_id, created_at)
+        is_stand_in, prompt_version, author, parent_id, created_at)
     select chosen.new_id, summary.org_id, summary.agent_id, p_made.id, summary.level,
         summary.from_seq, summary.to_seq, summary.text, summary.tokens, summary.model,
-        parent.new_id, summary.created_at
+        summary.is_stand_in, summary.prompt_version, summary.author, parent.new_id,
+        summary.created_at
     from chosen
     join remanence.summaries as summary on summary.id = chosen.id
     left join chosen as parent on parent.id = summary.parent_id;
@@ -946,7 +988,11 @@ begin
             when p_last_seq >= p_source.window_from_seq - 1 then p_source.window_from_seq
             else 1 + coalesce((
                 select max(summary.to_seq) from remanence.summaries as summary
-                where summary.conversation_id = p_made.id), 0) end
+                where summary.conversation_id = p_made.id), 0) end,
+        has_stand_in = exists (
+            select from remanence.summaries as root
+            where root.conversation_id = p_made.id and root.parent_id is null
+                and root.is_stand_in)
     where conv.id = p_made.id;
     update remanence.conversations as conv
     set window_tokens = case
@@ -1479,6 +1525,7 @@ begin
     set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}', epoch = null,
         epoch_seen = null,
         fence = fence + 1, lease_token = null, lease_until = null,
+        has_stand_in = false, compaction_token = null, compaction_until = null,
         pending_message_id = null, pending_call_ids = '{}', pending_since = null,
         updated_at = clock_timestamp()
     where id = conv.id;
@@ -1520,17 +1567,26 @@ begin
     end if;
     insert into remanence.summaries (
         id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model,
-        step_id, created_at)
+        is_stand_in, prompt_version, author, step_id, created_at)
     select item ->> 'id', p_conv.org_id, p_conv.agent_id, p_conv.id, (item ->> 'level')::integer,
         (item ->> 'from_seq')::bigint, (item ->> 'to_seq')::bigint, item ->> 'text',
-        (item ->> 'tokens')::integer, item ->> 'model', p_step_id, clock_timestamp()
+        (item ->> 'tokens')::integer, item ->> 'model',
+        -- earlier code does not say: what it writes in a step is made by code
+        coalesce((item ->> 'is_stand_in')::boolean, p_step_id is not null),
+        item ->> 'prompt_version',
+        coalesce(item ->> 'author', case when p_step_id is not null then 'step' else 'schedule' end),
+        p_step_id, clock_timestamp()
     from jsonb_array_elements(p_eviction -> 'summaries') as item;
     update remanence.summaries as child
     set parent_id = link.value
     from jsonb_each_text(p_eviction -> 'parents') as link
     where child.id = link.key;
     update remanence.conversations
-    set window_from_seq = (p_eviction ->> 'window_from_seq')::bigint
+    set window_from_seq = (p_eviction ->> 'window_from_seq')::bigint,
+        has_stand_in = exists (
+            select from remanence.summaries as root
+            where root.conversation_id = p_conv.id and root.parent_id is null
+                and root.is_stand_in)
     where id = p_conv.id;
     return true;
 end
@@ -2892,9 +2948,12 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
     (select 'large', conv.org_id, conv.id, null
      from remanence.conversations as conv
      join remanence.agents as agent on agent.id = conv.agent_id
-     where conv.window_tokens > 0
-        and conv.window_tokens > agent.context_window_limit * p_share
+     where (conv.has_stand_in
+            or (conv.window_tokens > 0
+                and conv.window_tokens > agent.context_window_limit * p_share))
         and conv.lease_token is null
+        and (conv.compaction_until is null
+            or conv.compaction_until < pg_catalog.clock_timestamp())
         and (conv.compaction_tried_at is null or conv.compaction_tried_at < conv.last_message_at)
      order by pg_catalog.row_number() over (
             partition by conv.org_id
@@ -3525,6 +3584,9 @@ CREATE TABLE remanence.summaries (
     parent_id text,
     step_id text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_stand_in boolean DEFAULT false NOT NULL,
+    prompt_version text,
+    author text,
     CONSTRAINT summaries_span_check CHECK ((from_seq <= to_seq))
 );
 
@@ -4043,6 +4105,9 @@ GRANT ALL ON FUNCTION remanence.committed_v1(p_conv remanence.conversations, p j
 
 REVOKE ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.compact_commit_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.compact_commit_v2(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.compact_commit_v2(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.context_message_ids_v1(p_agent_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.context_message_ids_v1(p_agent_id text) TO remanence_app;

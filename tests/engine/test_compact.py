@@ -1,20 +1,30 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from support.world import World, an_agent, history, value
 
+from remanence.core.context import compile_context
 from remanence.core.exchange import Reply, Request, Text
-from remanence.engine.compact import sweep
-from remanence.errors import ProviderOverloaded
+from remanence.core.ids import DEFAULT_ORG_ID
+from remanence.core.summarize import PROMPT_VERSION
+from remanence.db.history import History
+from remanence.db.queries import Queries
+from remanence.engine.sweep import sweep
+from remanence.errors import AgentBusy, ProviderOverloaded
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from datetime import tzinfo
 
     from support.pg import Database
+
+    from remanence.core.types import CompactionSettings
 
 FOREVER = float("inf")
 
@@ -45,6 +55,17 @@ def swept(database: Database, worlds: list[World], *steps: object) -> World:
     worlds.append(world)
     sweep(world.deps, share=0.3, deadline=FOREVER)
     return world
+
+
+def same(settings: CompactionSettings) -> CompactionSettings:
+    return settings
+
+
+def conversation_of(database: Database, agent_id: str) -> str:
+    found: str = value(
+        database.admin_uri, "select id from remanence.conversations where agent_id = %s", agent_id
+    )
+    return found
 
 
 def summaries_of(database: Database, agent_id: str) -> list[tuple[str, str]]:
@@ -85,11 +106,13 @@ def test_sweep_moves_the_older_part_behind_the_summary_of_a_model(
     "steps",
     [
         [ProviderOverloaded("down")] * 4,
-        [saying("")],
-        [Reply(parts=(Text(text="cut off in"),), finish="length")],
-        [saying("word " * 20_000)],
+        [saying("")] * 2,
+        [Reply(parts=(Text(text="cut off in"),), finish="length")] * 2,
+        [saying("".join(f"word{n} " for n in range(20_000)))] * 2,
+        [saying("I am summarising.\n" * 40)] * 2,
+        [saying("They met Rosa Luxemburg, whose code is 9999.")] * 2,
     ],
-    ids=["fails", "empty", "cut off", "longer than what it replaces"],
+    ids=["fails", "empty", "cut off", "longer than what it replaces", "repeats", "lies"],
 )
 def test_summariser_that_writes_nothing_of_use_is_replaced_by_code(
     fresh_database: Database, worlds: list[World], steps: list[object]
@@ -139,6 +162,153 @@ def test_message_that_arrives_while_a_summary_is_written_is_neither_lost_nor_cov
     assert covered == window_from - 1
     assert window_from < last - 1
     assert ("user", "And one more thing.") in history(fresh_database.admin_uri, agent_id)
+
+
+def test_compaction_is_paid_for_once_when_two_sweep_at_the_same_time(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    agent_id = a_talk(fresh_database, worlds)
+    other = World.over(fresh_database.app_uri, [saying("never asked for")])
+    worlds.append(other)
+
+    def meanwhile(request: Request) -> Reply:
+        sweep(other.deps, share=0.3, deadline=FOREVER)
+        with pytest.raises(AgentBusy):
+            other.engine.compact(DEFAULT_ORG_ID, conversation_of(fresh_database, agent_id), same)
+        return saying("4700 4701 4702 4703 4704 4705 4706")
+
+    swept(fresh_database, worlds, meanwhile)
+
+    assert other.scripted.requests == ()
+    assert len(summaries_of(fresh_database, agent_id)) == 1
+    assert not value(
+        fresh_database.admin_uri,
+        "select compaction_token is not null from remanence.conversations where agent_id = %s",
+        agent_id,
+    )
+
+
+def test_history_that_was_emptied_meanwhile_gets_no_summary(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    agent_id = a_talk(fresh_database, worlds)
+    talking = World.over(fresh_database.app_uri, [saying("a new beginning")])
+    worlds.append(talking)
+
+    def meanwhile(request: Request) -> Reply:
+        History(Queries(talking.connections)).reset_messages(DEFAULT_ORG_ID, agent_id)
+        talking.say(agent_id, "Who are you?")
+        return saying("4700 4701 4702 4703 4704 4705 4706")
+
+    swept(fresh_database, worlds, meanwhile)
+
+    assert summaries_of(fresh_database, agent_id) == []
+    assert len(history(fresh_database.admin_uri, agent_id)) == 2
+
+
+def test_summary_waits_for_a_step_that_is_running(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    agent_id = a_talk(fresh_database, worlds)
+    pauses: list[float] = []
+
+    def lease(token: str | None) -> None:
+        with psycopg.connect(fresh_database.admin_uri, autocommit=True) as conn:
+            conn.execute("update remanence.conversations set lease_token = %s", (token,))
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        lease(None)
+
+    def summary(request: Request) -> Reply:
+        lease("of a step")
+        return saying("4700 4701 4702 4703 4704 4705 4706")
+
+    world = World.over(fresh_database.app_uri, [summary], sleep=sleep)
+    worlds.append(world)
+    report = sweep(world.deps, share=0.3, deadline=FOREVER)
+
+    assert (report.compacted, len(pauses)) == (1, 1)
+    assert len(summaries_of(fresh_database, agent_id)) == 1
+
+
+def test_stand_in_is_written_by_a_model_once_one_can_be_asked(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    agent_id = a_talk(fresh_database, worlds)
+    swept(fresh_database, worlds, *[ProviderOverloaded("down")] * 4)
+    [(before, _)] = summaries_of(fresh_database, agent_id)
+
+    nobody = swept(fresh_database, worlds, *[ProviderOverloaded("still down")] * 4)
+    later = swept(fresh_database, worlds)  # nothing more was said: it is not tried in every sweep
+    talking = World.over(fresh_database.app_uri, [saying("yes")])
+    worlds.append(talking)
+    talking.say(agent_id, "Are you there?")
+    swept(fresh_database, worlds, saying("4700 4701 4702 4703 4704 4705 4706"))
+
+    assert before == "extractive"
+    assert len(nobody.scripted.requests) == 1
+    assert later.scripted.requests == ()
+    roots = value(
+        fresh_database.admin_uri,
+        "select jsonb_agg(jsonb_build_array(root.model, root.prompt_version, root.author,"
+        " (select count(*) from remanence.summaries as child where child.parent_id = root.id)))"
+        " from remanence.summaries as root where root.parent_id is null and agent_id = %s",
+        agent_id,
+    )
+    assert roots == [["scripted/model", PROMPT_VERSION, "schedule", 1]]
+
+
+def test_sweep_spends_no_more_than_it_may(fresh_database: Database, worlds: list[World]) -> None:
+    agents = [a_talk(fresh_database, worlds) for _ in range(3)]
+
+    def codes(request: Request) -> Reply:
+        transcript: str = request.turns[0].parts[0].text  # type: ignore[union-attr]
+        return saying(" ".join(dict.fromkeys(re.findall(r"47\d\d", transcript))))
+
+    world = World.over(fresh_database.app_uri, [codes] * 9)
+    worlds.append(world)
+
+    first = sweep(world.deps, share=0.3, deadline=FOREVER, model_calls=2)
+    second = sweep(world.deps, share=0.3, deadline=FOREVER, model_tokens=1)
+    third = sweep(world.deps, share=0.3, deadline=FOREVER, model_calls=0)
+
+    assert (first.compacted, first.model_calls) == (2, 2)
+    assert (second.compacted, second.model_calls) == (1, 1)
+    assert second.model_tokens > 0
+    assert (third.compacted, third.model_calls) == (0, 0)
+    assert [len(summaries_of(fresh_database, agent_id)) for agent_id in agents] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("mode", ["self_compact_all", "self_compact_sliding_window"])
+def test_agent_that_compacts_itself_is_asked_at_the_end_of_its_own_context(
+    fresh_database: Database, worlds: list[World], mode: str
+) -> None:
+    agent_id = a_talk(fresh_database, worlds)
+    world = World.over(
+        fresh_database.app_uri, [saying("4700 4701 4702 4703 4704 4705 4706 4707"), saying("hi")]
+    )
+    worlds.append(world)
+    conversation_id = conversation_of(fresh_database, agent_id)
+    state = world.deps.store.peek_state(DEFAULT_ORG_ID, conversation_id)
+    step = compile_context(state, UTC).request
+
+    done = world.engine.compact(
+        DEFAULT_ORG_ID,
+        conversation_id,
+        lambda settings: replace(settings, mode=mode, prompt_acknowledgement=True),  # type: ignore[arg-type]
+    )
+
+    [asked] = world.scripted.requests
+    assert asked.system == step.system
+    assert asked.tools == step.tools
+    assert asked.turns[: len(step.turns)] == step.turns
+    assert asked.tool_choice == "none"
+    told = asked.turns[-1].parts[0].text  # type: ignore[union-attr]
+    assert "begins with" in told
+    assert done.after < done.before
+    [(model, _)] = summaries_of(fresh_database, agent_id)
+    assert model == "scripted/model"
 
 
 def test_conversation_with_nothing_to_move_is_left_alone_until_more_is_said(

@@ -11,7 +11,7 @@ from support.world import World, an_agent, an_order, history, new_id, value
 
 from remanence.core.claims import Busy, Claimed
 from remanence.core.ids import DEFAULT_ORG_ID
-from remanence.engine.compact import sweep
+from remanence.engine.sweep import sweep
 
 if TYPE_CHECKING:
     from support.nursery import Nursery

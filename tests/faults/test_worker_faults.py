@@ -15,9 +15,9 @@ from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.db.connect import OneConnection
 from remanence.db.queries import Queries
 from remanence.db.store import PostgresStore
-from remanence.engine.compact import sweep
 from remanence.engine.points import Point
 from remanence.engine.step import MAX_CLAIMS
+from remanence.engine.sweep import sweep
 from remanence.errors import StoreError, StoreUnavailable
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm

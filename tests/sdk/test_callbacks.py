@@ -16,7 +16,7 @@ from support.twins import new_agent, wait_for
 
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.dispatch.callback import SIGNATURE, HttpCaller, sign
-from remanence.engine.compact import sweep
+from remanence.engine.sweep import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -21,7 +21,7 @@ from support.nursery import Job
 from support.world import a_block, an_agent, attach_block, new_id
 
 from remanence.core.ids import DEFAULT_ORG_ID
-from remanence.engine.compact import HANGING_AFTER_MS
+from remanence.engine.sweep import HANGING_AFTER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -25,8 +25,8 @@ from remanence.core.ids import DEFAULT_ORG_ID, ToolId
 from remanence.core.types import Message, RunOptions, Tool
 from remanence.db.catalog_tools import Tools
 from remanence.db.queries import Queries
-from remanence.engine.compact import sweep
 from remanence.engine.custom import CustomTools
+from remanence.engine.sweep import sweep
 from remanence.errors import AppError
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm

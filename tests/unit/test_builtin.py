@@ -25,6 +25,7 @@ CONTRACT = {
             "limit": "integer",
             "start_date": "string",
             "end_date": "string",
+            "expand": "string",  # ours, optional
         },
     ),
     "archival_memory_insert": ("letta_core", {"content*": "string", "tags": "array"}),

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.states import CLOCK, NOON, Ids, a_state, called, returned, said
 
-from remanence.core.compaction import FAN_OUT, apply_eviction, evict, plan_cut
+from remanence.core.compaction import apply_eviction, evict, plan_cut
 from remanence.core.extract import extract_summary, sentences
 from remanence.core.plan import plan_step
 from remanence.core.tokens import predict
+from remanence.core.types import FAN_OUT
 
 if TYPE_CHECKING:
     from remanence.core.types import Message, State
@@ -80,7 +81,9 @@ def test_evict_again_and_again_covers_every_message_exactly_once(pieces: list[st
     assert [message.seq for message in state.window] == list(
         range(state.conversation.window_from_seq, state.conversation.next_seq)
     )
-    assert len(state.summaries) <= FAN_OUT
+    levels = [summary.level for summary in state.summaries]
+    assert levels == sorted(levels, reverse=True)
+    assert all(levels.count(level) <= FAN_OUT for level in levels)
 
 
 def _longer(state: State, kinds: str) -> State:

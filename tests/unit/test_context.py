@@ -7,7 +7,8 @@ from support.states import NOON, a_block, a_state, a_tool, called, returned, sai
 
 from remanence.core.context import compile_context
 from remanence.core.exchange import Text
-from remanence.core.types import MemoryCounts, Summary, ToolRule
+from remanence.core.summaries import Summary
+from remanence.core.types import MemoryCounts, ToolRule
 
 
 def test_compile_context_shows_blocks_with_description_limits_and_read_only() -> None:

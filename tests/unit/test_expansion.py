@@ -19,7 +19,8 @@ from remanence.core.expansion import (
     read_expand,
     render_expansion,
 )
-from remanence.core.types import Message, Summary
+from remanence.core.summaries import Summary
+from remanence.core.types import Message
 
 if TYPE_CHECKING:
     from remanence.core.exchange import StoredPart

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC
+
 import pytest
-from support.states import said
+from support.states import a_state, said
 
 from remanence.core.anchors import anchors_of, completed, missing_from
 from remanence.core.exchange import Reply, Text
-from remanence.core.summarize import finished, judge_summary
+from remanence.core.summarize import (
+    again,
+    finished,
+    judge_summary,
+    source_of_messages,
+    summary_request,
+)
 
 LEAVING = tuple(
     said(text, seq)
@@ -18,6 +27,9 @@ LEAVING = tuple(
         start=1,
     )
 )
+
+STATE = a_state(window=LEAVING)
+SOURCE = source_of_messages(STATE, LEAVING, UTC)
 
 
 def answered(text: str, finish: str = "stop") -> Reply:
@@ -58,17 +70,17 @@ def test_summary_that_keeps_the_anchors_stands_as_it_is() -> None:
         "https://example.org/a?b=1."
     )
 
-    verdict = judge_summary(answered(text), LEAVING)
+    verdict = judge_summary(answered(text), SOURCE)
 
-    assert finished(verdict, 100) == text
-    assert not verdict.is_thin
+    assert finished(verdict, SOURCE, STATE) == text
+    assert not verdict.is_poor
 
 
-def test_summary_that_drops_too_much_is_thin_and_is_completed() -> None:
-    verdict = judge_summary(answered("They talked about a trip and a bill."), LEAVING)
+def test_summary_that_drops_too_much_is_poor_and_is_completed() -> None:
+    verdict = judge_summary(answered("They talked about a trip and a bill."), SOURCE)
 
-    assert verdict.is_thin
-    text = finished(verdict, 100)
+    assert verdict.is_poor
+    text = finished(verdict, SOURCE, STATE)
     assert text is not None
     assert "4711" in text
     assert "INV-2231" in text
@@ -76,8 +88,68 @@ def test_summary_that_drops_too_much_is_thin_and_is_completed() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [None, answered(""), answered("cut off in the", "length"), answered("long " * 2_000)],
-    ids=["nothing", "empty", "cut off", "longer than what it replaces"],
+    [
+        None,
+        answered(""),
+        answered("cut off in the", "length"),
+        answered("".join(f"long {number} " for number in range(2_000))),
+        answered("I will summarise now.\n" * 12),
+    ],
+    ids=["nothing", "empty", "cut off", "longer than what it replaces", "repeats itself"],
 )
 def test_answer_that_is_no_summary_gives_no_text(reply: Reply | None) -> None:
-    assert finished(judge_summary(reply, LEAVING), 100) is None
+    assert finished(judge_summary(reply, SOURCE), SOURCE, STATE) is None
+
+
+def test_summary_that_names_what_nobody_said_is_asked_for_again_and_loses_those_sentences() -> None:
+    lie = "They met Rosa Luxemburg in Paris. Her code is 9999."
+    verdict = judge_summary(answered(f"Met Marie Curie; code 4711.\n{lie}"), SOURCE)
+
+    assert verdict.is_poor
+    assert verdict.invented == ("Rosa Luxemburg", "9999")
+    asked = again(summary_request(STATE, SOURCE), verdict).turns[-1].parts[0]
+    assert "9999" in asked.text  # type: ignore[union-attr]
+    text = finished(verdict, SOURCE, STATE)
+    assert text is not None
+    assert text.startswith("Met Marie Curie; code 4711.")
+    assert "Rosa" not in text
+    assert "9999" not in text
+
+
+def test_summary_of_lies_alone_gives_no_text() -> None:
+    verdict = judge_summary(answered("They met Rosa Luxemburg, code 9999."), SOURCE)
+
+    assert finished(verdict, SOURCE, STATE) is None
+
+
+def test_dates_spelled_out_and_nouns_of_german_are_no_lies() -> None:
+    german = said(
+        "Ich habe das Auto meiner Tante im Garten der Familie abgestellt, und der Hund liegt seit "
+        "heute Morgen in der Sonne vor dem Haus, weil die Kinder in der Schule sind.",
+        1,
+    )
+    source = source_of_messages(STATE, (german, *LEAVING[1:2]), UTC)
+
+    assert not judge_summary(answered("Am 14 March, sagt der User, INV-2231."), SOURCE).invented
+    told = judge_summary(answered("Der Nutzer parkt den Wagen beim Anwesen, INV-2231."), source)
+    assert not told.invented
+
+
+def test_clip_chars_bounds_a_summary_at_a_line() -> None:
+    settings = replace(STATE.agent.compaction_settings, clip_chars=40)
+    state = replace(STATE, agent=replace(STATE.agent, compaction_settings=settings))
+    text = "Met Marie Curie in Paris; code 4711.\nAnd much more about INV-2231."
+
+    clipped = finished(judge_summary(answered(text), SOURCE), SOURCE, state)
+
+    assert clipped == "Met Marie Curie in Paris; code 4711."
+
+
+def test_acknowledgement_stands_before_the_transcript_when_it_is_asked_for() -> None:
+    settings = replace(STATE.agent.compaction_settings, prompt_acknowledgement=True)
+    state = replace(STATE, agent=replace(STATE.agent, compaction_settings=settings))
+
+    turns = summary_request(state, SOURCE).turns
+
+    assert [turn.role for turn in turns] == ["user", "assistant", "user"]
+    assert "4711" in turns[-1].parts[0].text  # type: ignore[union-attr]

@@ -73,6 +73,9 @@ class Settings:
     pool_size: int = 8
     # Share (0..1) of the context window above which the sweep compacts a conversation.
     compact_at: float = 0.7
+    # What one sweep may spend on summaries: calls of a model, and tokens in and out.
+    sweep_model_calls: int = 200
+    sweep_model_tokens: int = 2_000_000
 
     @classmethod
     def from_env(

@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject
     from remanence.dispatch.inline import InlineDispatcher
     from remanence.dispatch.sqs import SqsDispatcher
-    from remanence.engine.compact import SweepReport
     from remanence.engine.custom import Sandbox
     from remanence.engine.ports import Dispatcher
+    from remanence.engine.sweep import SweepReport
     from remanence.llm.models import Models
     from remanence.sandbox.local import LocalSandbox
 
@@ -259,9 +259,16 @@ def _tick(parts: Parts, stop: threading.Event) -> None:
 
 
 def _sweep(parts: Parts, *, deadline: float) -> SweepReport:
-    from remanence.engine.compact import sweep  # noqa: PLC0415
+    from remanence.engine.sweep import sweep  # noqa: PLC0415
 
-    return sweep(parts.engine_deps, share=parts.settings.compact_at, deadline=deadline)
+    settings = parts.settings
+    return sweep(
+        parts.engine_deps,
+        share=settings.compact_at,
+        deadline=deadline,
+        model_calls=settings.sweep_model_calls,
+        model_tokens=settings.sweep_model_tokens,
+    )
 
 
 # --- Lambda -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from remanence.aws.observe import count
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from remanence.engine.compact import SweepReport
+    from remanence.engine.sweep import SweepReport
 
 
 class Sweep(Protocol):

@@ -1,7 +1,7 @@
 """The words a summary may not lose: names, numbers, dates, addresses, identifiers, quotes.
 
 Path: core.summarize. They are taken from the text by code, so that what a model wrote about it can
-be checked without asking another model. Pure.
+be checked without asking another model: what it dropped, and what it made up. Pure.
 """
 
 from __future__ import annotations
@@ -64,6 +64,67 @@ def completed(summary: str, missing: Sequence[str], limit_chars: int) -> str:
 
 
 _ALSO = "Also mentioned: "
+# Words with a capital that a summary adds of itself: who spoke, and dates that are spelled out.
+_OWN_WORDS = frozenset(
+    """
+    user assistant system ai january february march april may june july august september october
+    november december jan feb mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday
+    thursday friday saturday sunday
+    """.split()  # noqa: SIM905
+)
+_WORD = re.compile(r"\w+")
+_INNER_WORD = re.compile(r"(?<=[\w,;:] )[^\W\d_]\w*")
+# Above this share of words with a capital inside sentences, a language writes nouns with one, and
+# a capital does not make a name.
+_CAPITALS_SHARE = 0.2
+_LEAST_WORDS = 30
+_ENDS_OF_SENTENCES = re.compile(r"(?<=[.!?])(?=\s)|(?<=[。！？])|(?=\n)")  # noqa: RUF001
+
+
+def invented_in(summary: str, source: str) -> tuple[str, ...]:
+    """The anchors of a summary that its source does not hold: nobody said them.
+
+    Args:
+        summary: what a model wrote.
+        source: all that it was shown.
+
+    Returns:
+        Numbers, addresses and identifiers; names only where a capital makes a name (not in
+        German). Words that a summary needs of itself (`User`, the names of months) are no names.
+    """
+    folded = _folded(source)
+    has_names = not _capitalizes_nouns(source)
+    return tuple(
+        anchor
+        for anchor in anchors_of(summary)
+        if _folded(anchor) not in folded
+        and (has_names or not anchor.replace(" ", "").isalpha())
+        and not _is_told(anchor, folded)
+    )
+
+
+def _is_told(anchor: str, folded_source: str) -> bool:
+    """Whether every word of it was said, or is one that summaries add."""
+    words = _WORD.findall(anchor.casefold())
+    return all(word in folded_source or word in _OWN_WORDS for word in words)
+
+
+def _capitalizes_nouns(text: str) -> bool:
+    words = _INNER_WORD.findall(text)
+    capitals = sum(1 for word in words if word[0].isupper() and word != "I")
+    return capitals > _CAPITALS_SHARE * max(len(words), _LEAST_WORDS)
+
+
+def without(summary: str, anchors: Sequence[str]) -> str:
+    """The summary without the sentences that hold one of these anchors."""
+    if not anchors:
+        return summary
+    kept = [
+        sentence
+        for sentence in _ENDS_OF_SENTENCES.split(summary)
+        if not any(anchor in sentence for anchor in anchors)
+    ]
+    return "\n".join(line.strip() for line in "".join(kept).splitlines() if line.strip())
 
 
 def _folded(text: str) -> str:

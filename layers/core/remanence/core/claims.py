@@ -155,12 +155,15 @@ class RunProgress:
     is_gone: bool = False
 
 
+CompactionOutcome = Literal["ok", "busy", "moved"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Something the sweep has to look at.
 
-    `large`: compact the conversation; `hanging`: ring its bell; `callback`: somebody waits to be
-    told that the run `run_id` of it is over.
+    `large`: compact the conversation, or have a model write its summaries; `hanging`: ring its
+    bell; `callback`: somebody waits to be told that the run `run_id` of it is over.
     """
 
     kind: Literal["hanging", "large", "callback"]

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from remanence.core.exchange import ModelSettings
     from remanence.core.rules import Allowed
-    from remanence.core.types import Agent, Epoch, Message, State, Summary, Tool
+    from remanence.core.summaries import Summary
+    from remanence.core.types import Agent, Epoch, Message, State, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remanence.core.exchange import Delta, Usage
-    from remanence.core.types import Message, StopReason, Summary
+    from remanence.core.summaries import Summary
+    from remanence.core.types import Message, StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from remanence.core.exchange import JsonObject
-    from remanence.core.types import Summary
+    from remanence.core.summaries import Summary
 
 _SPAN = re.compile(
     r"\[?\s*(?:messages?\s+)?(\d{1,15})(?:\s*[-\u2013]\s*(\d{1,15}))?\s*\]?", re.IGNORECASE

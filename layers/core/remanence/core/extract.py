@@ -10,11 +10,13 @@ import re
 from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Approval, Image, Reasoning, Text, ToolCall, ToolReturn
+from remanence.core.summaries import Summary
 from remanence.core.tokens import estimate_text
-from remanence.core.types import Message, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from remanence.core.types import Message
 
 # Ends of sentences, Latin and CJK, and line ends.
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+|\n|$)")  # noqa: RUF001
@@ -63,11 +65,15 @@ def extract_summary(items: Sequence[Message] | Sequence[Summary], budget_tokens:
     return "\n".join(lines[place] for place in sorted(chosen))
 
 
-def said_in(messages: Sequence[Message]) -> str:
-    """What was said in messages, tool returns aside: those can be called again."""
-    return "\n".join(
-        part.text for message in messages for part in message.parts if isinstance(part, Text)
-    )
+def said_in(items: Sequence[Message] | Sequence[Summary]) -> str:
+    """What was said in messages or summaries, tool returns aside: those can be called again."""
+    return "\n".join(text for item in items for text in _texts_of(item))
+
+
+def _texts_of(item: Message | Summary) -> list[str]:
+    if isinstance(item, Summary):
+        return [item.text]
+    return [part.text for part in item.parts if isinstance(part, Text)]
 
 
 def _lines_of(item: Message | Summary) -> Iterator[str]:

@@ -9,7 +9,8 @@ from remanence.core.rules import render_rules
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remanence.core.types import Block, MemoryCounts, State, Summary
+    from remanence.core.summaries import Summary
+    from remanence.core.types import Block, MemoryCounts, State
 
 
 def system_sections(state: State) -> dict[str, str]:

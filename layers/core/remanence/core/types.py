@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RunId,
         ToolId,
     )
+    from remanence.core.summaries import Summary
 
 
 def no_json() -> JsonObject:
@@ -115,14 +116,17 @@ class ToolRule:
 
 
 CompactionMode = Literal["sliding_window", "all", "self_compact_all", "self_compact_sliding_window"]
+# Summaries of one level side by side in the window, before the oldest are folded into one above.
+FAN_OUT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactionSettings:
     """How an agent's history is compacted.
 
-    `sliding_window_percentage` is the share (0..1) of the history that leaves; `clip_chars`
-    bounds one summary; `model` None means: the agent's own model.
+    `sliding_window_percentage` is the share (0..1) of the context window that history keeps;
+    `clip_chars` bounds one summary; `model` None means: the agent's own model. `fan_out` is how
+    many summaries of one level are folded into one above them, at least 2.
     """
 
     mode: CompactionMode = "sliding_window"
@@ -131,6 +135,7 @@ class CompactionSettings:
     model: str | None = None
     prompt: str | None = None
     prompt_acknowledgement: bool = False
+    fan_out: int = FAN_OUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,24 +239,6 @@ class Message:
     sender_id: str | None = None
     run_id: str | None = None
     step_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """Text standing for the messages `from_seq`..`to_seq` (inclusive) that left the window.
-
-    `level` 0 covers messages, level n+1 covers summaries of level n. `model` is the handle that
-    wrote it, or "extractive" when code did.
-    """
-
-    id: str
-    level: int
-    from_seq: int
-    to_seq: int
-    text: str
-    tokens: int
-    model: str
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

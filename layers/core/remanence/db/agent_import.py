@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from remanence.core.exchange import JsonObject
     from remanence.core.ids import OrgId
-    from remanence.core.types import Summary, Tool
+    from remanence.core.summaries import Summary
+    from remanence.core.types import Tool
     from remanence.db.catalog_agents import NewAgent
     from remanence.db.queries import Queries
 

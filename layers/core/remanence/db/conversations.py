@@ -18,7 +18,7 @@ from remanence.errors import AgentBusy, InvalidRequest, NotFound
 if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject
     from remanence.core.ids import OrgId
-    from remanence.core.types import Summary
+    from remanence.core.summaries import Summary
     from remanence.db.paging import Page
     from remanence.db.queries import Queries, Row
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from remanence.core.exchange import PART_NAMES, JsonObject, ModelSettings, StoredPart, Usage
+from remanence.core.summaries import StandIn, Summary
 from remanence.core.types import (
     Agent,
     Block,
@@ -21,7 +22,6 @@ from remanence.core.types import (
     Run,
     RunOptions,
     State,
-    Summary,
     TokenAnchor,
     Tool,
     ToolRule,
@@ -159,7 +159,17 @@ def tool_from_row(row: Row) -> Tool:
 
 def summary_from_row(row: Row) -> Summary:
     """A row of summaries."""
-    return Summary(**_values(row, Summary, created_at=_at(row["created_at"])))
+    author = row.get("author") or "step"
+    return Summary(**_values(row, Summary, created_at=_at(row["created_at"]), author=author))
+
+
+def stand_in_from_row(row: Row) -> StandIn:
+    """A row of list_stand_ins."""
+    return StandIn(
+        summary=summary_from_row(row["summary"]),
+        messages=tuple(message_from_row(message) for message in row["messages"]),
+        children=tuple(summary_from_row(child) for child in row["children"]),
+    )
 
 
 def conversation_from_row(row: Row) -> Conversation:

@@ -30,6 +30,7 @@ from remanence.db.rows import (
     message_from_row,
     overridden,
     run_from_row,
+    stand_in_from_row,
     state_from_row,
     summary_from_row,
     usage_from_row,
@@ -50,9 +51,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from remanence.core.callbacks import CallbackAnswer, DueCallback
-    from remanence.core.claims import RunOrder
+    from remanence.core.claims import CompactionOutcome, RunOrder
     from remanence.core.compaction import Eviction
     from remanence.core.step import Outcome
+    from remanence.core.summaries import StandIn
     from remanence.core.types import Block, Conversation, State, TokenAnchor
     from remanence.db.queries import Queries, Row
 
@@ -63,6 +65,8 @@ T = TypeVar("T")
 HOLD_MS = 5_000
 # Two methods commit a step, and there is one statement for it.
 _COMMIT = "commit_step"
+# How many summaries one compaction has written anew: it is a model call each.
+STAND_INS = 8
 
 
 class PostgresStore:
@@ -227,19 +231,55 @@ class PostgresStore:
             raise NotFound("conversation", conversation_id)
         return state_from_row(row["state"], lease_token="")
 
-    def commit_compaction(
-        self, state: State, eviction: Eviction, *, window_tokens: int, anchor: TokenAnchor
+    def claim_compaction(
+        self, org_id: OrgId, conversation_id: str, *, token: str, hold_ms: int
     ) -> bool:
+        """See `engine.ports.Store`."""
+        row = self._queries.one(
+            "claim_compaction",
+            org_id,
+            conversation_id=conversation_id,
+            token=token,
+            hold_ms=hold_ms,
+        )
+        return row is not None
+
+    def release_compaction(self, org_id: OrgId, conversation_id: str, *, token: str) -> None:
+        """See `engine.ports.Store`."""
+        self._queries.rows(
+            "release_compaction", org_id, conversation_id=conversation_id, token=token
+        )
+
+    def list_stand_ins(
+        self, org_id: OrgId, conversation_id: str, *, limit: int = STAND_INS
+    ) -> list[StandIn]:
+        """See `engine.ports.Store`."""
+        rows = self._queries.rows(
+            "list_stand_ins", org_id, conversation_id=conversation_id, limit=limit
+        )
+        return [stand_in_from_row(row) for row in rows]
+
+    def commit_compaction(
+        self,
+        state: State,
+        eviction: Eviction,
+        *,
+        token: str,
+        window_tokens: int,
+        anchor: TokenAnchor,
+    ) -> CompactionOutcome:
         """See `engine.ports.Store`."""
         answer = self._call(
             "commit_compaction",
             org_id=state.org_id,
             conversation_id=state.conversation.id,
+            token=token,
             eviction=eviction_to_row(eviction),
             window_tokens=window_tokens,
             anchor=asdict(anchor),
         )
-        return bool(answer["outcome"] == "ok")
+        outcome: CompactionOutcome = answer["outcome"]
+        return outcome
 
     def put_off_compaction(self, org_id: OrgId, conversation_id: str) -> None:
         """See `engine.ports.Store`."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Text
 from remanence.core.extract import extract_summary
+from remanence.core.summaries import Summary
 from remanence.core.tokens import estimate_text
-from remanence.core.types import Summary
 
 if TYPE_CHECKING:
     from remanence.core.exchange import Request

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CancelledRun,
         Claimed,
         Committed,
+        CompactionOutcome,
         Due,
         Idle,
         Known,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from remanence.core.search_tools import MessageHit, PassageHit
     from remanence.core.spend import Forecast, Granted, Price, Refused, Spend, Unpriced
     from remanence.core.step import Outcome
+    from remanence.core.summaries import StandIn
     from remanence.core.types import Block, State, TokenAnchor
 
 __all__ = ["Caller", "Dispatcher", "Ledger", "Models", "Recall", "RunOrder", "Store", "Zones"]
@@ -125,10 +127,34 @@ class Store(Protocol):
         """
         ...
 
-    def commit_compaction(
-        self, state: State, eviction: Eviction, *, window_tokens: int, anchor: TokenAnchor
+    def claim_compaction(
+        self, org_id: OrgId, conversation_id: str, *, token: str, hold_ms: int
     ) -> bool:
-        """Write a compaction; False when the window moved or a step is running."""
+        """Take on the compaction of a conversation; False when somebody has, or it is gone."""
+        ...
+
+    def release_compaction(self, org_id: OrgId, conversation_id: str, *, token: str) -> None:
+        """Give back a claim that was not used; another's is left alone."""
+        ...
+
+    def list_stand_ins(self, org_id: OrgId, conversation_id: str) -> list[StandIn]:
+        """The summaries in view that no model has written yet, oldest first."""
+        ...
+
+    def commit_compaction(
+        self,
+        state: State,
+        eviction: Eviction,
+        *,
+        token: str,
+        window_tokens: int,
+        anchor: TokenAnchor,
+    ) -> CompactionOutcome:
+        """Write a compaction and give its claim back.
+
+        Nothing is written when a step is running ("busy"), and when the window moved or the claim
+        is lost ("moved").
+        """
         ...
 
     def put_off_compaction(self, org_id: OrgId, conversation_id: str) -> None:

@@ -79,7 +79,16 @@ class CompactionFields(BaseModel):
 
     mode: CompactionMode | None = None
     sliding_window_percentage: float | None = Field(
-        default=None, gt=0, lt=1, description="The share of the history that leaves."
+        default=None,
+        gt=0,
+        lt=1,
+        description="The share of the context window that history keeps, in the sliding modes.",
+    )
+    fan_out: int | None = Field(
+        default=None,
+        ge=2,
+        le=50,
+        description="Summaries of one level that are folded into one above them.",
     )
     clip_chars: int | None = Field(default=None, ge=1, description="Characters of one summary.")
     model: str | None = Field(default=None, description="Who summarises; null: the agent's model.")

@@ -14,7 +14,8 @@ from remanence.api.wire.agent_file_messages import message_to_file
 from remanence.api.wire.agents import agent_to_wire
 from remanence.api.wire.loose import Json
 from remanence.core.exchange import Text
-from remanence.core.types import Block, Message, Summary, Tool
+from remanence.core.summaries import Summary
+from remanence.core.types import Block, Message, Tool
 from remanence.db.catalog_agents import AgentView
 
 FILE_VERSION = "remanence-1"

@@ -20,8 +20,9 @@ from remanence.api.wire.loose import Json, list_of, object_of, objects_of
 from remanence.api.wire.tools import RuleFields, rule_from_wire
 from remanence.core.builtin import BUILTIN_TOOLS, DEFAULT_BLOCK_LIMIT_CHARS
 from remanence.core.ids import IdSource, ToolId
+from remanence.core.summaries import Summary
 from remanence.core.tokens import estimate_text
-from remanence.core.types import Message, Summary, Tool
+from remanence.core.types import Message, Tool
 from remanence.errors import AppError, InvalidRequest
 
 _RULE: TypeAdapter[Any] = TypeAdapter(RuleFields)

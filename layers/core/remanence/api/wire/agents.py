@@ -175,4 +175,5 @@ def _compaction_to_wire(agent: Agent) -> JsonObject:
         "model_settings": agent.extras.get("compaction_model_settings"),
         "prompt": settings.prompt,
         "prompt_acknowledgement": settings.prompt_acknowledgement,
+        "fan_out": settings.fan_out,
     }

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.instants import Instant
-from remanence.core.types import Summary
+from remanence.core.summaries import Summary
 
 
 class SummaryState(BaseModel):
