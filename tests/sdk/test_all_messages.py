@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from letta_client import NotFoundError, UnprocessableEntityError
 from support.server import MODEL, new_id, serving
@@ -115,6 +116,25 @@ def test_search_of_what_does_not_exist_is_refused(client: Letta) -> None:
         client.messages.search(query="x", agent_id=new_id("agent"))
     with pytest.raises(NotFoundError):
         client.messages.search(query="x", conversation_id=new_id("conv"))
+
+
+def test_request_of_a_step_is_compiled_again_until_its_history_is_gone(
+    server: Server, client: Letta, agent: AgentState
+) -> None:
+    answer = client.agents.messages.create(agent.id, input="hello [[script: say Hi]]")
+    step_id = answer.messages[0].step_id
+    url = f"{server.base_url}/v1/steps/{step_id}/request"
+
+    shown = httpx.get(url).json()
+    client.agents.messages.reset(agent.id)
+    refused = httpx.get(url)
+
+    assert shown["step_id"] == step_id
+    assert shown["request"]["turns"][0]["parts"] == [
+        {"type": "text", "text": "hello [[script: say Hi]]"}
+    ]
+    assert refused.status_code == 409
+    assert "deleted" in refused.json()["detail"]
 
 
 def test_traces_tell_what_a_step_was_made_from(client: Letta, agent: AgentState) -> None:

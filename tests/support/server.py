@@ -23,6 +23,7 @@ from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
+from remanence.db.receipts import Receipts
 from remanence.db.seed import seed
 from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
@@ -151,6 +152,7 @@ def a_deps(
         **{
             "catalog": catalog,
             "history": History(queries),
+            "receipts": Receipts(queries),
             "spending": Spending(queries),
             "ongoing": Ongoing(queries),
             "recall": recall,

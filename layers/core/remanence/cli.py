@@ -1,4 +1,4 @@
-"""The command line: `remanence dev | serve | migrate | doctor | chat | import | eval | version`.
+"""The command line: `remanence dev | serve | migrate | doctor | chat | replay | import | ...`.
 
 Thin: parses, reads the settings, calls one function, and turns every error of ours into a message
 and exit code 1. What a command needs is imported when it runs, so `--help` is quick and `migrate`
@@ -8,12 +8,14 @@ needs no web framework.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remanence import __version__
+from remanence.core.ids import DEFAULT_ORG_ID, OrgId
 from remanence.errors import AppError, NotSupported, SettingsError
 from remanence.settings import Settings
 
@@ -73,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
     chat.set_defaults(run=_chat)
+    replay = commands.add_parser("replay", help="the request of a past step, compiled again")
+    replay.add_argument("step", help="id of the step")
+    replay.add_argument("--org", default=DEFAULT_ORG_ID, help="whose step it is (the default's)")
+    replay.add_argument("--uri", help="of the database (REMANENCE_PG_URI)")
+    replay.set_defaults(run=_replay)
     _add_import(commands.add_parser("import", help="bring in what was kept elsewhere"))
     _add_eval(commands.add_parser("eval", help="measure what is built in"))
     version = commands.add_parser("version", help="print the version")
@@ -176,11 +183,26 @@ def _chat(options: argparse.Namespace) -> int:
     return run_chat(base_url, settings.api_key or None, options.agent)
 
 
-def _import_passages(options: argparse.Namespace) -> int:
-    settings = Settings.from_env(os.environ)
-    uri = options.uri or settings.pg_uri
+def _replay(options: argparse.Namespace) -> int:
+    uri = _uri_of(options, Settings.from_env(os.environ))
+    from remanence.local.replay import replayed  # noqa: PLC0415  loads the database driver
+
+    request = replayed(uri, options.step, OrgId(options.org))
+    print(json.dumps(request, ensure_ascii=False, indent=2))
+    print(f"{options.step}: the same bytes as were sent", file=sys.stderr)
+    return 0
+
+
+def _uri_of(options: argparse.Namespace, settings: Settings) -> str:
+    uri: str = options.uri or settings.pg_uri
     if not uri:
         raise SettingsError(["give --uri, or set REMANENCE_PG_URI"])
+    return uri
+
+
+def _import_passages(options: argparse.Namespace) -> int:
+    settings = Settings.from_env(os.environ)
+    uri = _uri_of(options, settings)
     from remanence.local.passage_file import import_passages  # noqa: PLC0415  loads the server
 
     end = "\r" if sys.stdout.isatty() else "\n"

@@ -7,6 +7,7 @@ AppError
 ├─ RunGone                   410   the run is known, and its messages were deleted
 ├─ Conflict                  409
 │  ├─ AgentBusy              409   another run holds the conversation; run_id, retry_after_s
+│  ├─ NotReplayable          409   a past request cannot be compiled again; step_id
 │  ├─ PendingApproval        409   tool calls wait for an answer; pending_request_id
 │  ├─ EditConflict           409   an edit of what others have edited too; yours and current
 │  │  └─ PreconditionFailed  412   not the version that If-Match names
@@ -121,6 +122,17 @@ class AgentBusy(Conflict):
         self.conversation_id = conversation_id
         self.run_id = run_id
         self.retry_after_s = retry_after_s
+
+
+class NotReplayable(Conflict):
+    """The request of a past step cannot be compiled again; `reason` says what is missing."""
+
+    code = "not_replayable"
+
+    def __init__(self, step_id: str, reason: str) -> None:
+        super().__init__(f"step {step_id!r} cannot be replayed: {reason}")
+        self.step_id = step_id
+        self.reason = reason
 
 
 class PendingApproval(Conflict):

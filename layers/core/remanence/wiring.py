@@ -26,6 +26,7 @@ from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
+from remanence.db.receipts import Receipts
 from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
 from remanence.dispatch.callback import HttpCaller
@@ -175,6 +176,7 @@ def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
             catalog=parts.catalog,
             history=History(parts.queries),
             spending=Spending(parts.queries),
+            receipts=Receipts(parts.queries),
             ongoing=Ongoing(parts.queries),
             recall=parts.recall,
             archival=Archival(

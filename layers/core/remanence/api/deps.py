@@ -21,6 +21,7 @@ from remanence.db.catalog import Catalog
 from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
 from remanence.db.recall import PostgresRecall
+from remanence.db.receipts import Receipts
 from remanence.db.spending import Spending
 from remanence.engine.archival import Archival
 from remanence.engine.ports import Zones
@@ -70,6 +71,7 @@ class Deps:
         catalog: agents, blocks and tools in the database.
         history: messages, runs and steps in the database.
         spending: what is spent, and the caps on it.
+        receipts: what steps were compiled from.
         ongoing: what is going on in a conversation.
         recall: passages in the database.
         archival: stores and searches passages with their vectors.
@@ -93,6 +95,7 @@ class Deps:
     catalog: Catalog
     history: History
     spending: Spending
+    receipts: Receipts
     ongoing: Ongoing
     recall: PostgresRecall
     archival: Archival

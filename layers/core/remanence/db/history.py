@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from remanence.core.exchange import JsonObject, Usage
+    from remanence.core.exchange import Usage
     from remanence.core.ids import OrgId
     from remanence.core.records import RunRecord, StepRecord
     from remanence.core.types import Message, State
@@ -302,17 +302,6 @@ class History:
             NotFound: no such step.
         """
         return self._one_step("find_step", org_id, step_id)
-
-    def load_receipt(self, org_id: OrgId, step_id: str) -> tuple[StepRecord, JsonObject]:
-        """One step, and what its context was compiled from: versions, ids and sizes, no words.
-
-        Raises:
-            NotFound: no such step.
-        """
-        row = self._queries.one("load_receipt", org_id, step_id=step_id)
-        if row is None:
-            raise NotFound("step", step_id)
-        return step_record_from_row(row["step"]), row["step"]["receipt"]
 
     def set_feedback(
         self, org_id: OrgId, step_id: str, feedback: str | None, tags: Sequence[str] | None

@@ -7,9 +7,11 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from remanence.api.wire.instants import Instant
-from remanence.core.exchange import JsonObject
+from remanence.core.exchange import JsonObject, Request
 from remanence.core.ids import DEFAULT_USER_ID, OrgId
+from remanence.core.receipt import request_to_json
 from remanence.core.records import RunRecord, StepRecord
+from remanence.core.replay import Kept
 
 _NS_PER_MS = 1_000_000
 
@@ -56,6 +58,24 @@ def trace_to_wire(step: StepRecord, receipt: JsonObject, org_id: OrgId) -> Provi
         created_at=step.created_at,
         updated_at=step.created_at,
         org_id=org_id,
+    )
+
+
+class StepRequest(BaseModel):
+    """What a step asked, compiled again: the same bytes, or there is no answer."""
+
+    step_id: str = Field(description="The step's id.")
+    hash: str = Field(description="Of the request, as it was noted when it was sent.")
+    request: dict[str, Any] = Field(
+        description="As it was before it was mapped to the wire of its provider: handle, system, "
+        "tools, tool_choice, settings, cache_key and turns."
+    )
+
+
+def request_to_wire(request: Request, kept: Kept) -> StepRequest:
+    """A replayed request."""
+    return StepRequest(
+        step_id=kept.step.id, hash=kept.receipt["request"], request=request_to_json(request)
     )
 
 
