@@ -114,6 +114,67 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.agent_fork_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    source remanence.conversations;
+    made remanence.conversations;
+    last_seq bigint;
+    moment timestamptz;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.sign_v1(p -> 'author');
+    perform from remanence.agents where id = p ->> 'new_id';
+    if found then  -- the same call again, its first answer was lost on the way
+        return '{"outcome": "ok"}';
+    end if;
+    select * into agent from remanence.agents where id = p ->> 'agent_id';
+    if not found then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'agent', 'id', p ->> 'agent_id');
+    end if;
+    -- the lock waits for a step that is being committed, and keeps the next one out
+    select * into source from remanence.conversations as conv
+    where conv.agent_id = agent.id and case when p ->> 'step_id' is null then conv.is_default
+        else conv.id = (
+            select step.conversation_id from remanence.steps as step
+            where step.id = p ->> 'step_id') end
+    for share;
+    if not found then
+        return jsonb_build_object('outcome', 'not_found', 'kind', 'step', 'id', p ->> 'step_id');
+    end if;
+    last_seq := source.next_seq - 1;
+    moment := remanence.moment_v1();
+    if p ->> 'step_id' is not null then
+        last_seq := remanence.step_end_v1(source.id, p ->> 'step_id');
+        moment := remanence.instant_v1(p);
+    end if;
+    agent.id := p ->> 'new_id';
+    agent.name := coalesce(p ->> 'agent_name', agent.name);
+    agent.version := 1;
+    agent.last_stop_reason := null;
+    agent.last_run_completion := null;
+    agent.last_run_duration_ms := null;
+    agent.created_at := clock_timestamp();
+    agent.updated_at := agent.created_at;
+    insert into remanence.agents select (agent).*;
+    insert into remanence.conversations (
+        id, org_id, agent_id, is_default, next_seq, window_from_seq, last_message_at)
+    values (
+        p ->> 'conversation_id', source.org_id, agent.id, true, last_seq + 1,
+        source.window_from_seq, source.last_message_at)
+    returning * into made;
+    perform remanence.copy_history_v1(source, made, last_seq);
+    perform remanence.fork_blocks_v1(p, moment);
+    insert into remanence.agents_tools (org_id, agent_id, tool_id, position, requires_approval)
+    select link.org_id, agent.id, link.tool_id, link.position, link.requires_approval
+    from remanence.agents_tools as link where link.agent_id = p ->> 'agent_id';
+    perform remanence.fork_archives_v1(p, moment);
+    return '{"outcome": "ok"}';
+end
+$$;
+
 CREATE FUNCTION remanence.agent_relations_v1() RETURNS text[]
     LANGUAGE sql IMMUTABLE
     AS $$ select '{blocks,tools,identities,secrets}'::text[] $$;
@@ -378,6 +439,22 @@ CREATE FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) RETU
 begin
     return p_conv.pending_message_id is not null
         and p_conv.pending_since > clock_timestamp() - interval '30 days';
+end
+$$;
+
+CREATE FUNCTION remanence.archive_at_v1(p_archive_id text, p_at timestamp with time zone) RETURNS TABLE(passage jsonb)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return query
+    select remanence.passage_row_v1(now_held)
+    from remanence.passages as now_held
+    where now_held.archive_id = p_archive_id and now_held.updated_at <= p_at
+    union all
+    select past.passage
+    from remanence.passage_versions as past
+    where past.archive_id = p_archive_id and past.passage is not null
+        and past.from_at <= p_at and past.until_at > p_at;
 end
 $$;
 
@@ -901,6 +978,12 @@ begin
                 'outcome', 'not_found', 'kind', 'message', 'id', p ->> 'message_id');
         end if;
     end if;
+    if p ->> 'step_id' is not null then
+        last_seq := remanence.step_end_v1(source.id, p ->> 'step_id');
+        if last_seq is null then
+            return jsonb_build_object('outcome', 'not_found', 'kind', 'step', 'id', p ->> 'step_id');
+        end if;
+    end if;
     insert into remanence.conversations (
         id, org_id, agent_id, summary, extras, next_seq, window_from_seq, anchor, last_message_at)
     values (
@@ -963,8 +1046,8 @@ begin
     insert into remanence.messages (
         conversation_id, seq, id, org_id, agent_id, role, parts, name, otid, sender_id, tokens,
         created_at)
-    select p_made.id, message.seq, 'message-' || gen_random_uuid(), message.org_id,
-        message.agent_id, message.role, message.parts, message.name, message.otid,
+    select p_made.id, message.seq, 'message-' || gen_random_uuid(), p_made.org_id,
+        p_made.agent_id, message.role, message.parts, message.name, message.otid,
         message.sender_id, message.tokens, message.created_at
     from remanence.messages as message
     where message.conversation_id = p_source.id and message.seq <= p_last_seq;
@@ -975,11 +1058,10 @@ begin
     )
     insert into remanence.summaries (
         id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model,
-        is_stand_in, prompt_version, author, parent_id, created_at)
-    select chosen.new_id, summary.org_id, summary.agent_id, p_made.id, summary.level,
+        parent_id, created_at)
+    select chosen.new_id, p_made.org_id, p_made.agent_id, p_made.id, summary.level,
         summary.from_seq, summary.to_seq, summary.text, summary.tokens, summary.model,
-        summary.is_stand_in, summary.prompt_version, summary.author, parent.new_id,
-        summary.created_at
+        parent.new_id, summary.created_at
     from chosen
     join remanence.summaries as summary on summary.id = chosen.id
     left join chosen as parent on parent.id = summary.parent_id;
@@ -988,11 +1070,7 @@ begin
             when p_last_seq >= p_source.window_from_seq - 1 then p_source.window_from_seq
             else 1 + coalesce((
                 select max(summary.to_seq) from remanence.summaries as summary
-                where summary.conversation_id = p_made.id), 0) end,
-        has_stand_in = exists (
-            select from remanence.summaries as root
-            where root.conversation_id = p_made.id and root.parent_id is null
-                and root.is_stand_in)
+                where summary.conversation_id = p_made.id), 0) end
     where conv.id = p_made.id;
     update remanence.conversations as conv
     set window_tokens = case
@@ -1063,6 +1141,77 @@ CREATE FUNCTION remanence.fold(content text) RETURNS text
 $$;
 
 COMMENT ON FUNCTION remanence.fold(content text) IS 'A text without what search does not distinguish.';
+
+CREATE FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into remanence.archives_agents (org_id, agent_id, archive_id)
+    select link.org_id, p ->> 'new_id', link.archive_id
+    from remanence.archives_agents as link
+    where link.agent_id = p ->> 'agent_id' and not link.is_owner;
+    insert into remanence.archives (id, org_id, name, description, embedding, metadata)
+    select p ->> 'archive_id', own.org_id, own.name, own.description, own.embedding, own.metadata
+    from remanence.archives_agents as link
+    join remanence.archives as own on own.id = link.archive_id
+    where link.agent_id = p ->> 'agent_id' and link.is_owner
+    order by link.created_at limit 1;
+    if not found then
+        return;
+    end if;
+    insert into remanence.archives_agents (org_id, agent_id, archive_id, is_owner)
+    values (p ->> 'org_id', p ->> 'new_id', p ->> 'archive_id', true);
+    with held as materialized (
+        select past.passage, past.passage ->> 'id' as id,
+            'passage-' || gen_random_uuid() as new_id
+        from remanence.archives_agents as link
+        cross join lateral remanence.archive_at_v1(link.archive_id, p_at) as past
+        where link.agent_id = p ->> 'agent_id' and link.is_owner
+    ),
+    copied as (
+        insert into remanence.passages (id, org_id, archive_id, text, tags, metadata, created_at)
+        select held.new_id, kept.org_id, p ->> 'archive_id', kept.text, kept.tags, kept.metadata,
+            kept.created_at
+        from held
+        cross join lateral jsonb_populate_record(null::remanence.passages, held.passage) as kept
+        returning id
+    )
+    insert into remanence.passage_vectors (
+        passage_id, org_id, archive_id, model, dimensions, embedding)
+    select copied.id, vector.org_id, p ->> 'archive_id', vector.model, vector.dimensions,
+        vector.embedding
+    from copied
+    join held on held.new_id = copied.id
+    join remanence.passages as now_held
+        on now_held.id = held.id and now_held.text = held.passage ->> 'text'
+    join remanence.passage_vectors as vector on vector.passage_id = now_held.id;
+end
+$$;
+
+CREATE FUNCTION remanence.fork_blocks_v1(p jsonb, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    past jsonb := remanence.memory_at_v1(jsonb_build_object(
+        'org_id', p -> 'org_id', 'agent_id', p -> 'agent_id', 'at', p_at)) -> 'blocks';
+    block jsonb;
+    ids text[] := '{}';
+begin
+    for block in select value from jsonb_array_elements(past) loop
+        if (p ->> 'share_blocks')::boolean and exists (
+            select from remanence.agents_blocks as link
+            where link.block_id = block ->> 'id' and link.agent_id <> p ->> 'agent_id')
+        then
+            ids := ids || (block ->> 'id');
+        else
+            block := block || jsonb_build_object('id', 'block-' || gen_random_uuid());
+            perform remanence.insert_blocks_v1(p ->> 'org_id', jsonb_build_array(block));
+            ids := ids || (block ->> 'id');
+        end if;
+    end loop;
+    perform remanence.set_agent_blocks_v1(p ->> 'org_id', p ->> 'new_id', ids);
+end
+$$;
 
 CREATE FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1851,15 +2000,9 @@ begin
                 and past.from_at <= moment and past.until_at > moment
         ),
         held as (
-            select remanence.passage_row_v1(passage) as passage
-            from attached
-            join remanence.passages as passage on passage.archive_id = attached.archive_id
-            where passage.updated_at <= moment
-            union all
             select past.passage
             from attached
-            join remanence.passage_versions as past on past.archive_id = attached.archive_id
-            where past.from_at <= moment and past.until_at > moment and past.passage is not null
+            cross join lateral remanence.archive_at_v1(attached.archive_id, moment) as past
         ),
         keyed as (
             select held.passage, (held.passage ->> 'created_at')::timestamptz as created_at,
@@ -2887,6 +3030,24 @@ begin
         perform remanence.keep_snapshots_v1(p ->> 'conversation_id', p -> 'snapshots');
     end if;
     return answer;
+end
+$$;
+
+CREATE FUNCTION remanence.step_end_v1(p_conversation_id text, p_step_id text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    step remanence.steps;
+begin
+    select * into step from remanence.steps
+    where id = p_step_id and conversation_id = p_conversation_id;
+    if not found then
+        return null;
+    end if;
+    return (
+        select coalesce(max(message.seq), 0) from remanence.messages as message
+        where message.conversation_id = p_conversation_id
+            and message.created_at <= step.created_at);
 end
 $$;
 
@@ -4030,6 +4191,9 @@ GRANT ALL ON FUNCTION remanence.agent_create_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.agent_delete_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_delete_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.agent_fork_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_fork_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.agent_relations_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_relations_v1() TO remanence_app;
 
@@ -4060,6 +4224,9 @@ GRANT ALL ON FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversatio
 
 REVOKE ALL ON FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.approval_waits_v1(p_conv remanence.conversations) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.archive_at_v1(p_archive_id text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.archive_at_v1(p_archive_id text, p_at timestamp with time zone) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) TO remanence_app;
@@ -4144,6 +4311,12 @@ GRANT ALL ON FUNCTION remanence.enter_step_v1() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.fold(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fold(content text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.fork_blocks_v1(p jsonb, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.fork_blocks_v1(p jsonb, p_at timestamp with time zone) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) TO remanence_app;
@@ -4328,6 +4501,9 @@ GRANT ALL ON FUNCTION remanence.step_commit_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.step_commit_v2(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_commit_v2(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.step_end_v1(p_conversation_id text, p_step_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_end_v1(p_conversation_id text, p_step_id text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.step_lock_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_lock_v1(p jsonb) TO remanence_app;

@@ -16,6 +16,7 @@ from remanence.db.catalog_agents import Agents
 from remanence.db.catalog_blocks import Blocks
 from remanence.db.catalog_tools import Tools
 from remanence.db.conversations import Conversations
+from remanence.db.forks import Forks
 from remanence.db.identities import Identities
 from remanence.db.memory_at import MemoryAt
 from remanence.db.versions import PassageVersions
@@ -66,6 +67,11 @@ class Catalog:
     def block_versions(self) -> BlockVersions:
         """Blocks with what they were before."""
         return BlockVersions(self.queries)
+
+    @property
+    def forks(self) -> Forks:
+        """Agents that begin as another one was."""
+        return Forks(self.queries)
 
     @property
     def memory_at(self) -> MemoryAt:

@@ -198,21 +198,23 @@ class Conversations:
         ref: ConversationRef,
         *,
         message_id: str | None,
+        step_id: str | None = None,
         new_id: str,
         hidden: bool,
     ) -> ConversationView:
-        """Copy a conversation up to a message (None: all of it) into a new one.
+        """Copy a conversation up to a message, or the end of a step (None: all of it).
 
         The same `new_id` again gives the copy that is there.
 
         Raises:
-            NotFound: the conversation, or it has no such message.
+            NotFound: the conversation, or it has no such message or step.
         """
         call = {
             "org_id": org_id,
             "agent_id": ref.agent_id,
             "conversation_id": ref.conversation_id,
             "message_id": message_id,
+            "step_id": step_id,
             "new_id": new_id,
             "hidden": hidden,
         }

@@ -28,7 +28,7 @@ from remanence.core.context import compile_context
 from remanence.core.types import Agent
 from remanence.db.conversations import ConversationFilter
 from remanence.db.paging import Page
-from remanence.errors import Conflict
+from remanence.errors import Conflict, InvalidRequest
 
 router = APIRouter(tags=["conversations"])
 
@@ -36,6 +36,10 @@ _SORTABLE = ("created_at", "last_run_completion", "last_message_at")
 AgentIdQuery = Annotated[str, of_kind("agent"), Query(description="Whose conversation.")]
 MessageIdQuery = Annotated[
     Annotated[str, of_kind("message")] | None, Query(description="The last message to copy.")
+]
+StepIdQuery = Annotated[
+    Annotated[str, of_kind("step")] | None,
+    Query(description="The step whose last message is the last to copy."),
 ]
 
 
@@ -127,16 +131,20 @@ def fork_conversation(
     ref: ThisConversation,
     call: ThisCall,
     message_id: MessageIdQuery = None,
+    step_id: StepIdQuery = None,
     hidden: Annotated[bool, Query(description="Leave the copy out of lists.")] = False,
 ) -> ConversationState:
-    """Copy a conversation up to a message into a new one, which goes on from there.
+    """Copy a conversation up to a message or a step into a new one, which goes on from there.
 
     The copies have ids of their own and belong to no run.
     """
+    if message_id is not None and step_id is not None:
+        raise InvalidRequest("step_id in the query: send either it or message_id", field="step_id")
     view = call.deps.catalog.conversations.fork_conversation(
         call.org_id,
         ref,
         message_id=message_id,
+        step_id=step_id,
         new_id=call.deps.new_id("conv"),
         hidden=hidden,
     )
