@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from remanence.core.exchange import Request
     from remanence.core.records import StepRecord
-    from remanence.core.types import Message, Summary
+    from remanence.core.summaries import Summary
+    from remanence.core.types import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
