@@ -2,5 +2,6 @@
 
 from remanence import wiring
 from remanence.aws.observe import observed_asgi
+from remanence.aws.watch import watch_step
 
-app = observed_asgi(wiring.lambda_chat_app())
+app = observed_asgi(wiring.lambda_chat_app(watch_step))

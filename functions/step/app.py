@@ -7,11 +7,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from remanence import wiring
 from remanence.aws.bells import answer_bells
 from remanence.aws.observe import observed
+from remanence.aws.watch import trace_step
 
 
 def _handle(event: dict[str, Any], context: LambdaContext) -> object:
     return answer_bells(
-        event, context, advance=wiring.lambda_step(), postpone=wiring.lambda_postpone()
+        event, context, advance=wiring.lambda_step(trace_step), postpone=wiring.lambda_postpone()
     )
 
 

@@ -6,9 +6,12 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from aws_lambda_powertools import Logger
 from support.lambda_world import a_bell, an_event
 
 from remanence.aws.bells import answer_bells, pause_after
+from remanence.correlation import correlation_id
+from remanence.dispatch.sqs import CORRELATION
 from remanence.errors import LeaseLost, StoreUnavailable
 
 BELL = {"org_id": "org-1", "conversation_id": "conv-1", "run_id": "run-1"}
@@ -102,3 +105,23 @@ def test_bell_that_is_no_bell_is_reported(body: str) -> None:
 @pytest.mark.parametrize(("attempt", "pause_s"), [(1, 5), (2, 10), (3, 20), (7, 300), (1000, 300)])
 def test_pause_after_doubles_up_to_a_limit(attempt: int, pause_s: int) -> None:
     assert pause_after(attempt) == pause_s
+
+
+def test_bell_goes_on_under_the_id_of_the_request_that_rang() -> None:
+    seen: list[str] = []
+    logged: list[str | None] = []
+
+    class Noting(Work):
+        def advance(self, org_id: str, conversation_id: str, *, deadline: float) -> bool:
+            seen.append(correlation_id())
+            logged.append(Logger().get_correlation_id())
+            return False
+
+    bell = a_bell(BELL)
+    attribute = {"dataType": "String", "stringValue": "request-7"}
+    bell["Records"][0]["messageAttributes"] = {CORRELATION: attribute}
+    Noting().answer(bell)
+    Noting().answer(a_bell(BELL))
+
+    assert seen == ["request-7", ""]
+    assert logged[0] == "request-7"

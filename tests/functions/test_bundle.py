@@ -19,6 +19,7 @@ from support.lambda_world import (
     MODEL,
     PAUSE_S,
     PROVIDER_KEY,
+    REQUEST_ID,
     TRACE_ID,
     a_bell,
     a_request,
@@ -161,7 +162,12 @@ def test_chat_logs_a_line_for_each_request_and_nothing_of_what_is_said(
     (line,) = [line for line in lines if line.get("message") == "answered"]
     assert (line["method"], line["path"], line["status"]) == ("POST", path, 200)
     assert line["trace_id"] == TRACE_ID
+    assert line["correlation_id"] == REQUEST_ID
+    (step,) = [line for line in lines if line.get("message") == "step"]
+    assert step["agent_id"] == agent_id
+    assert step["round_trips"] >= 2, "a slow import of the SDK adds looks for a cancellation"
     (metrics,) = [line for line in lines if "_aws" in line]
+    assert metrics["Steps"] == [1.0]
     assert 0 < metrics["FirstByteMs"][0] <= metrics["HandlerMs"][0]
     assert "a secret" not in written
     assert API_KEY not in written

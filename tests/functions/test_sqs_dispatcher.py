@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.loopback_aws import LoopbackAws
 
-from remanence.dispatch.sqs import SqsDispatcher
+from remanence.dispatch.sqs import CORRELATION, SqsDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,6 +33,13 @@ def test_ring_sends_ids_only_in_the_group_of_the_conversation(aws: LoopbackAws) 
         "conversation_id": "conv-1",
         "run_id": "run-1",
     }
+
+
+def test_ring_carries_the_id_of_the_request(aws: LoopbackAws) -> None:
+    SqsDispatcher(aws.queue_url, correlation_id=lambda: "request-7").ring("org-1", "c", "run-1")
+
+    (message,) = aws.messages
+    assert message["MessageAttributes"][CORRELATION]["StringValue"] == "request-7"
 
 
 def test_ring_twice_is_never_taken_for_a_duplicate(aws: LoopbackAws) -> None:

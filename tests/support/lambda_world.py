@@ -35,6 +35,7 @@ API_KEY = "sesame"
 PROVIDER_KEY = "sk-loopback"
 MODEL = "openai/loopback"
 TRACE_ID = "1-67456f00-0123456789abcdef01234567"
+REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 # Slower than any buffer would hold words back by chance.
 PAUSE_S = 0.15
 
@@ -148,6 +149,7 @@ class Chat:
             "Content-Type": "application/json",
             # As the adapter passes it on from Lambda.
             "X-Amzn-Trace-Id": f"Root={TRACE_ID};Parent=0123456789abcdef;Sampled=1",
+            "X-Amzn-Request-Context": json.dumps({"requestId": REQUEST_ID}),
         }
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, json.dumps(body) if body else None, headers)

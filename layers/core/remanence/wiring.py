@@ -15,11 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from remanence.core.ids import Kind, OrgId
 from remanence.core.tool_specs import read_requirements
+from remanence.correlation import correlation_id
 from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
 from remanence.db.history import History
@@ -35,6 +36,7 @@ from remanence.engine.custom import CustomTools
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
+from remanence.engine.watch import log_step
 from remanence.offers import build_models, read_settings
 from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
@@ -52,8 +54,11 @@ if TYPE_CHECKING:
     from remanence.engine.custom import Sandbox
     from remanence.engine.ports import Dispatcher
     from remanence.engine.sweep import SweepReport
+    from remanence.engine.watch import StepSeen
     from remanence.llm.models import Models
     from remanence.sandbox.local import LocalSandbox
+
+Watch: TypeAlias = "Callable[[StepSeen], None]"
 
 # How often a server without a schedule of its own sweeps, in seconds.
 TICK_S = 15.0
@@ -86,12 +91,14 @@ def build(
     dispatcher: Dispatcher,
     *,
     may_ask: bool = False,
+    watch: Watch = log_step,
 ) -> Parts:
     """All parts over one source of connections and one dispatcher.
 
     `may_ask`: a model server of one's own may be asked, now, for the model that is its first.
+    `watch` is told of each committed step.
     """
-    queries = Queries(connections)
+    queries = Queries(connections, correlation_id=correlation_id)
     models = build_models(settings, env, may_ask=may_ask)
     recall = PostgresRecall(queries)
     catalog = Catalog(queries)
@@ -109,6 +116,7 @@ def build(
         monotonic=time.monotonic,
         monotonic_ns=time.monotonic_ns,
         sleep=time.sleep,
+        watch=watch,
         step_limit_s=settings.step_limit_s,
         busy_wait_s=settings.busy_wait_s,
         custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings), opener=sealer),
@@ -277,18 +285,19 @@ def _sweep(parts: Parts, *, deadline: float) -> SweepReport:
 
 
 @cache
-def lambda_parts() -> Parts:
+def lambda_parts(watch: Watch = log_step) -> Parts:
     """The parts of this execution environment: one connection, doorbells over SQS."""
     env = resolve_environment(os.environ)
     settings = read_settings(env)
-    return build(settings, env, OneConnection(settings.pg_uri), _sqs())
+    return build(settings, env, OneConnection(settings.pg_uri), _sqs(), watch=watch)
 
 
 @cache
 def _sqs() -> SqsDispatcher:
     from remanence.dispatch.sqs import SqsDispatcher  # noqa: PLC0415
 
-    return SqsDispatcher(Settings.from_env(os.environ).step_queue_url)
+    queue_url = Settings.from_env(os.environ).step_queue_url
+    return SqsDispatcher(queue_url, correlation_id=correlation_id)
 
 
 def lambda_api_app() -> FastAPI:
@@ -296,15 +305,15 @@ def lambda_api_app() -> FastAPI:
     return _app(lambda_parts())
 
 
-def lambda_chat_app() -> FastAPI:
+def lambda_chat_app(watch: Watch) -> FastAPI:
     """The routes that run an agent, for uvicorn under the Lambda Web Adapter."""
     is_adapted = any(name.startswith("AWS_LWA_") for name in os.environ)
-    return _app(lambda_parts(), is_adapted=is_adapted)
+    return _app(lambda_parts(watch), is_adapted=is_adapted)
 
 
-def lambda_step() -> Callable[..., bool]:
+def lambda_step(watch: Watch) -> Callable[..., bool]:
     """Takes one step of a conversation: `advance(org_id, conversation_id, deadline=...)`."""
-    engine = lambda_parts().engine
+    engine = lambda_parts(watch).engine
 
     def advance(org_id: str, conversation_id: str, *, deadline: float) -> bool:
         return engine.advance(OrgId(org_id), conversation_id, deadline=deadline)

@@ -18,6 +18,8 @@ from aws_lambda_powertools.utilities.batch import (
 
 from remanence.aws.limits import deadline_of
 from remanence.aws.observe import count
+from remanence.correlation import correlation_id, set_correlation_id
+from remanence.dispatch.sqs import CORRELATION
 from remanence.errors import InvalidRequest, LeaseLost
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def pause_after(attempt: int) -> int:
 
 def _answer(record: SQSRecord, context: LambdaContext, advance: Advance) -> bool:
     logger = Logger()
+    _correlate(record, logger)
     org_id, conversation_id, run_id = _read(record.body)
     logger.append_keys(conversation_id=conversation_id, run_id=run_id)
     try:
@@ -91,6 +94,14 @@ def _answer(record: SQSRecord, context: LambdaContext, advance: Advance) -> bool
     count("BellsAnswered")
     logger.info("bell answered", extra={"has_more": has_more})
     return has_more
+
+
+def _correlate(record: SQSRecord, logger: Logger) -> None:
+    """Go on under the id of the request that rang first."""
+    mark = record.message_attributes[CORRELATION]
+    set_correlation_id((mark.string_value or "") if mark else "")
+    if correlation_id():
+        logger.set_correlation_id(correlation_id())
 
 
 def _read(body: str) -> tuple[str, str, str]:

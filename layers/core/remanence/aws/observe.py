@@ -7,13 +7,17 @@ or traced, ever: they hold what people said.
 
 from __future__ import annotations
 
+import json
 import logging
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.metrics import MetricUnit
+
+from remanence.correlation import set_correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+# What the Lambda Web Adapter passes on of API Gateway's event, as JSON.
+_REQUEST_CONTEXT = b"x-amzn-request-context"
 
 
 def observed(handler: Handler, *, correlation_id_path: str = "") -> Handler:
@@ -42,6 +50,7 @@ def observed(handler: Handler, *, correlation_id_path: str = "") -> Handler:
 
     def invocation(event: Event, context: LambdaContext) -> object:  # the segment's name
         started = perf_counter()
+        set_correlation_id(logger.get_correlation_id() or "")
         try:
             return handler(event, context)
         finally:
@@ -60,6 +69,8 @@ def observed_asgi(app: AsgiApp) -> AsgiApp:
 
     async def observe(scope: Message, receive: Receive, send: Send) -> None:
         started, seen = perf_counter(), {"status": 500}
+        asked = _asked(scope)
+        set_correlation_id(asked.get("correlation_id", ""))
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -74,7 +85,7 @@ def observed_asgi(app: AsgiApp) -> AsgiApp:
         finally:
             _add_ms(metrics, "HandlerMs", started)
             metrics.flush_metrics()
-            logger.info("answered", extra=_asked(scope) | {"status": seen["status"]})
+            logger.info("answered", extra=asked | {"status": seen["status"]})
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
         await (observe if scope["type"] == "http" else app)(scope, receive, send)
@@ -83,11 +94,18 @@ def observed_asgi(app: AsgiApp) -> AsgiApp:
 
 
 def _asked(scope: Message) -> dict[str, str]:
-    """What a log line says of a request. Lambda's trace id comes as a header, not a variable."""
+    """What a log line says of a request.
+
+    Behind the Lambda Web Adapter the trace id and API Gateway's request id come as headers.
+    """
     headers = dict(scope["headers"])
     trace_id = headers.get(b"x-amzn-trace-id", b"").decode("latin-1").partition(";")[0]
     asked = {"method": scope["method"], "path": scope["path"]}
-    return asked | ({"trace_id": trace_id.removeprefix("Root=")} if trace_id else {})
+    if trace_id:
+        asked["trace_id"] = trace_id.removeprefix("Root=")
+    with suppress(ValueError, KeyError, TypeError):
+        asked["correlation_id"] = str(json.loads(headers[_REQUEST_CONTEXT])["requestId"])
+    return asked
 
 
 def start_logging() -> Logger:

@@ -49,8 +49,11 @@ def sql(name: str) -> LiteralString:
 class Queries:
     """Runs the SQL files over a source of connections."""
 
-    def __init__(self, source: ConnectionSource) -> None:
+    def __init__(
+        self, source: ConnectionSource, *, correlation_id: Callable[[], str] = str
+    ) -> None:
         self._source = source
+        self._correlation_id = correlation_id
 
     def rows(self, name: str, org_id: str, **params: object) -> list[Row]:
         """All rows of statement `name`, run in an organization: one round trip."""
@@ -58,7 +61,7 @@ class Queries:
         def work(conn: Connection) -> list[Row]:
             with conn.pipeline():
                 conn.execute(sql("enter_org"), {"org_id": org_id})
-                cursor = conn.cursor(row_factory=dict_row).execute(sql(name), params)
+                cursor = conn.cursor(row_factory=dict_row).execute(self._marked(name), params)
             return cursor.fetchall() if cursor.description else []
 
         return self._source.run(work)
@@ -87,10 +90,10 @@ class Queries:
         def work(conn: Connection) -> Any:
             with conn.pipeline() as pipeline:
                 conn.execute("begin")
-                first = conn.execute(sql(name), params)
+                first = conn.execute(self._marked(name), params)
                 pipeline.sync()
                 row = first.fetchone()
-                second = conn.execute(sql(then), make(row[0] if row else None))
+                second = conn.execute(self._marked(then), make(row[0] if row else None))
                 conn.execute("commit")
             row = second.fetchone()
             return row[0] if row else None
@@ -101,7 +104,19 @@ class Queries:
         """The single value of a statement that enters its organization itself: one round trip."""
 
         def work(conn: Connection) -> Any:
-            row = conn.execute(sql(name), params).fetchone()
+            row = conn.execute(self._marked(name), params).fetchone()
             return row[0] if row else None
 
         return self._source.run(work)
+
+    def _marked(self, name: str) -> LiteralString:
+        """The statement behind a comment with the request's id, if it has one.
+
+        A comment, because it needs no session: it passes through any pooler, and shows in the
+        server's activity view and log. `correlation.py` leaves nothing in an id that could end it.
+        """
+        mark = self._correlation_id()
+        if not mark:
+            return sql(name)
+        # What is not of this package in it has no character that SQL knows.
+        return cast("LiteralString", f"/* {mark} */ {sql(name)}")  # type: ignore[redundant-cast]

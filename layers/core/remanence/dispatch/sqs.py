@@ -14,7 +14,13 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+
+# The message attribute that carries the id of the request.
+CORRELATION = "correlation_id"
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +28,9 @@ _log = logging.getLogger(__name__)
 class SqsDispatcher:
     """Rings by a message in the queue."""
 
-    def __init__(self, queue_url: str) -> None:
+    def __init__(self, queue_url: str, *, correlation_id: Callable[[], str] = str) -> None:
         self._queue_url = queue_url
+        self._correlation_id = correlation_id
 
     def ring(self, org_id: str, conversation_id: str, run_id: str) -> None:
         """Ask for a step of the conversation soon."""
@@ -36,6 +43,7 @@ class SqsDispatcher:
                 # Never by content: all bells of a run look alike, and SQS would drop the second
                 # one within five minutes.
                 MessageDeduplicationId=token_hex(16),
+                MessageAttributes=self._marks(),
             )
         except self._failures:
             _log.exception("no bell for %s of %s: the sweep will ring", run_id, conversation_id)
@@ -52,6 +60,11 @@ class SqsDispatcher:
             )
         except self._failures:
             _log.exception("a bell keeps the queue's own pause")
+
+    def _marks(self) -> dict[str, MessageAttributeValueTypeDef]:
+        """The id of the request that rings, so that its steps are found by it."""
+        mark = self._correlation_id()
+        return {CORRELATION: {"DataType": "String", "StringValue": mark}} if mark else {}
 
     @cached_property
     def _client(self) -> SQSClient:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from remanence.core.step import StepIds
     from remanence.core.types import State
     from remanence.engine.deps import EngineDeps
+    from remanence.engine.meter import Meter
 
 # How often a step asks again with a smaller window after a provider said "too long".
 OVERFLOW_TRIES = 3
@@ -50,11 +51,13 @@ class Terms:
         go_on: asked at the commit: will this worker take the next step too? If not, the lease is
             given back with the commit, so that whoever is rung for need not wait for its end.
         tab: what the step has to pay for.
+        meter: counts what the step costs.
     """
 
     stream: bool
     deadline: float
     go_on: Callable[[], bool]
+    meter: Meter
     tab: Tab = field(default_factory=Tab)
 
 

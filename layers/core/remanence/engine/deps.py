@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from remanence.engine.points import pass_by
+from remanence.engine.watch import log_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from remanence.engine.custom import CustomTools
     from remanence.engine.points import Point
     from remanence.engine.ports import Caller, Dispatcher, Ledger, Models, Recall, Store, Zones
+    from remanence.engine.watch import StepSeen
 
 
 # How often a step that waits for its model looks whether its run was cancelled, in seconds: a
@@ -38,6 +40,7 @@ class EngineDeps:
         custom_tools: runs custom tools; None: this server runs none.
         caller: tells callers that their runs are over; None: this process tells nobody.
         cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
+        watch: told of each committed step.
         reach: called at each named point of the main path; fault tests die there.
     """
 
@@ -59,6 +62,7 @@ class EngineDeps:
     cancel_look_s: float = CANCEL_LOOK_S
     custom_tools: CustomTools | None = None
     caller: Caller | None = None
+    watch: Callable[[StepSeen], None] = log_step
     reach: Callable[[Point], None] = pass_by
 
     @property

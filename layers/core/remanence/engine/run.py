@@ -7,6 +7,7 @@ Between two steps nothing lives outside the database: whoever claims the convers
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from remanence.core.claims import Busy, Claimed, Known
@@ -16,6 +17,7 @@ from remanence.engine.ask import Terms
 from remanence.engine.callback import call_back
 from remanence.engine.compact import compact_now
 from remanence.engine.follow import POLL_S, attend, follow
+from remanence.engine.meter import Meter, metered
 from remanence.engine.points import Point
 from remanence.engine.settle import Progress
 from remanence.engine.step import take_step
@@ -78,7 +80,8 @@ class Engine:
         """
         if not order.messages:
             raise InvalidRequest("say something: at least one message is needed", field="messages")
-        state = self._claim(org_id, order, self._lease_ms(deadline))
+        meter = Meter(self._deps.monotonic_ns)
+        state = self._claim(org_id, order, self._lease_ms(deadline), meter)
         if isinstance(state, Known):
             return self.follow(org_id, state.run_id, deadline=deadline)
         started = RunStarted(
@@ -87,7 +90,8 @@ class Engine:
             conversation_id=state.conversation.id,
             options=state.run.options,
         )
-        return _to_the_end(self._events(started, state, stream=stream, deadline=deadline))
+        terms = partial(self._terms, stream=stream, deadline=deadline)
+        return _to_the_end(self._events(started, state, meter, terms))
 
     def attend(
         self, org_id: OrgId, order: RunOrder, *, stream: bool, deadline: float | None = None
@@ -97,15 +101,13 @@ class Engine:
         return attend(self._deps, org_id, events, deadline=deadline)
 
     def _events(
-        self, started: RunStarted, state: State, *, stream: bool, deadline: float | None
+        self, started: RunStarted, state: State, meter: Meter, terms: Callable[[Meter], Terms]
     ) -> Generator[Event]:
         yield started
         progress = Progress(state=state, more=False)
         while (going := progress.state) is not None:
             try:
-                progress = yield from take_step(
-                    self._deps, going, self._terms(stream=stream, deadline=deadline)
-                )
+                progress = yield from take_step(self._deps, going, terms(meter))
             except (LeaseLost, NotFound, StoreError) as error:
                 # The input and every earlier step are stored; the sweep goes on from there.
                 yield _interrupted(going, error)
@@ -113,10 +115,11 @@ class Engine:
             if progress.state is not None and progress.handed_over:
                 yield _handed_over(progress.state)
                 break
+            meter = Meter(self._deps.monotonic_ns)
         if progress.more:  # this run elsewhere, or runs that were queued behind it
             self._ring(state.org_id, state.conversation.id, state.run.id)
 
-    def _terms(self, *, stream: bool, deadline: float | None) -> Terms:
+    def _terms(self, meter: Meter, *, stream: bool, deadline: float | None) -> Terms:
         deps = self._deps
 
         def fits_another() -> bool:
@@ -127,6 +130,7 @@ class Engine:
             stream=stream,
             deadline=limit if deadline is None else min(limit, deadline),
             go_on=fits_another,
+            meter=meter,
         )
 
     def advance(self, org_id: OrgId, conversation_id: str, *, deadline: float) -> bool:
@@ -145,16 +149,18 @@ class Engine:
         """
         deps = self._deps
         deps.reach(Point.BEFORE_CLAIM)
-        claim = deps.store.begin_step(
-            org_id,
-            conversation_id,
-            lease_token=deps.new_token(),
-            lease_ms=self._lease_ms(deadline),
-        )
+        meter = Meter(deps.monotonic_ns)
+        with meter.span("load"):
+            claim = metered(deps, meter).store.begin_step(
+                org_id,
+                conversation_id,
+                lease_token=deps.new_token(),
+                lease_ms=self._lease_ms(deadline),
+            )
         if not isinstance(claim, Claimed):
             return False
         deps.reach(Point.AFTER_CLAIM)
-        terms = replace(self._terms(stream=False, deadline=deadline), go_on=lambda: False)
+        terms = replace(self._terms(meter, stream=False, deadline=deadline), go_on=lambda: False)
         progress = _drain(take_step(deps, claim.state, terms))
         run = claim.state.run
         if progress.more:
@@ -254,17 +260,18 @@ class Engine:
             self._deps, org_id, run_id, after_seq=after_seq, poll_s=poll_s, deadline=deadline
         )
 
-    def _claim(self, org_id: OrgId, order: RunOrder, lease_ms: int) -> State | Known:
+    def _claim(self, org_id: OrgId, order: RunOrder, lease_ms: int, meter: Meter) -> State | Known:
         """Store and claim, waiting a bounded time while another run has the conversation."""
         deps = self._deps
         run_id, token = deps.new_id("run"), deps.new_token()
         give_up = deps.monotonic() + deps.busy_wait_s
-        pause = FIRST_LOOK_S
+        pause, store = FIRST_LOOK_S, metered(deps, meter).store
         deps.reach(Point.BEFORE_CLAIM)
         while True:
-            claim = deps.store.start_run(
-                org_id, order, run_id=run_id, lease_token=token, lease_ms=lease_ms
-            )
+            with meter.span("load"):
+                claim = store.start_run(
+                    org_id, order, run_id=run_id, lease_token=token, lease_ms=lease_ms
+                )
             match claim:
                 case Claimed():
                     deps.reach(Point.AFTER_CLAIM)

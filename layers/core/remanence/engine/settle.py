@@ -18,6 +18,7 @@ from remanence.core.step import Outcome, StepError, StepIds, advance, dated, fai
 from remanence.core.types import StopReason
 from remanence.engine.endings import cancelled, failed_by, internal
 from remanence.engine.points import Point
+from remanence.engine.watch import seen_step
 from remanence.errors import LeaseLost, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def settle(
         plan, outcome = tried.plan, tried.outcome
         match tried.answer:
             case Committed() as done:
+                deps.watch(seen_step(plan.state, outcome, terms.meter))
                 return (yield from _stored(plan.state, outcome, done, goes_on=tried.goes_on))
             case BlocksMoved() as moved:
                 plan = plan.moved(moved.blocks)
@@ -163,6 +165,7 @@ def commit(
         committed = _write(deps, state, outcome, terms, goes_on=goes_on)
     if not isinstance(committed, Committed):
         raise LeaseLost(state.conversation.id, state.run.id)
+    deps.watch(seen_step(state, outcome, terms.meter))
     return (yield from _stored(state, outcome, committed, goes_on=goes_on))
 
 
@@ -191,7 +194,8 @@ def _persistently(
     pause = FIRST_PAUSE_S
     while True:
         try:
-            answer = write()
+            with terms.meter.span("commit"):
+                answer = write()
         except StoreUnavailable:
             if deps.monotonic() + pause >= terms.deadline:
                 raise

@@ -26,6 +26,7 @@ from remanence.core.step import Outcome, StepIds, apply_open_calls, apply_reply
 from remanence.engine.ask import StopAsked, Terms, ask
 from remanence.engine.endings import cancelled, failed_by, internal, poisoned
 from remanence.engine.lookups import find_all
+from remanence.engine.meter import metered
 from remanence.engine.points import Point
 from remanence.engine.settle import Progress, Taken, commit, settle
 from remanence.errors import AppError, LeaseLost, StoreError
@@ -61,6 +62,7 @@ def take_step(deps: EngineDeps, state: State, terms: Terms) -> Generator[Event, 
         LeaseLost: another worker owns the conversation; nothing was written.
         StoreError: the commit could not be made; the lease runs out and the sweep goes on.
     """
+    deps = metered(deps, terms.meter)
     state = with_client_tools(state)
     ids = _ids(deps)
     if state.cancel_requested:
@@ -114,14 +116,16 @@ def _take(
             return replace(taken.apply(plan), step_ns=step_ns)
 
         return replace(taken, apply=apply_timed)
-    answer = yield from ask(deps, state, ids, clock, terms)
+    with terms.meter.span("model"):
+        answer = yield from ask(deps, state, ids, clock, terms)
     clock = replace(clock, now=deps.now())
     allowed = answer.plan.context.allowed
     calls = read_calls(answer.reply, answer.plan.state, clock, prefilled=allowed.prefilled)
     # With an outside effect among them, or one that waits for a person, no call runs yet.
     later = put_off(calls, allowed) or waiting_calls(answer.plan.state, calls, allowed)
     lookups = () if later else lookups_of(calls, allowed)
-    found = find_all(lookups, state, deps, deadline=terms.deadline)
+    with terms.meter.span("tools"):
+        found = find_all(lookups, state, deps, deadline=terms.deadline)
 
     def apply(plan: Plan) -> Outcome:
         outcome = apply_reply(
@@ -156,7 +160,8 @@ def _run_open_calls(
     reaches_out = any(isinstance(lookup, ToolRun) for lookup in wanted)
     if reaches_out:
         deps.reach(Point.BEFORE_TOOL)
-    found = find_all(wanted, state, deps, deadline=terms.deadline)
+    with terms.meter.span("tools"):
+        found = find_all(wanted, state, deps, deadline=terms.deadline)
     if reaches_out:
         deps.reach(Point.AFTER_TOOL)
     clock = replace(clock, now=deps.now())
