@@ -38,6 +38,7 @@ from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
 from remanence.engine.watch import log_step
 from remanence.offers import build_models, read_settings
+from remanence.rotation import Rotating
 from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
 from remanence.settings import Settings
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from fastapi import FastAPI
+    from starlette.types import Receive, Scope, Send
 
     from remanence.core.exchange import JsonObject
     from remanence.dispatch.inline import InlineDispatcher
@@ -284,10 +286,25 @@ def _sweep(parts: Parts, *, deadline: float) -> SweepReport:
 # --- Lambda -----------------------------------------------------------------------------------
 
 
-@cache
 def lambda_parts(watch: Watch = log_step) -> Parts:
-    """The parts of this execution environment: one connection, doorbells over SQS."""
-    env = resolve_environment(os.environ)
+    """The parts of this execution environment: one connection, doorbells over SQS.
+
+    To be asked for in each invocation: they are made anew when their secrets have changed.
+    """
+    return _rotating(watch).current()
+
+
+@cache
+def _rotating(watch: Watch) -> Rotating[Parts]:
+    return Rotating(
+        read=lambda: resolve_environment(os.environ),
+        make=partial(_lambda_parts, watch=watch),
+        discard=Parts.close,
+        monotonic=time.monotonic,
+    )
+
+
+def _lambda_parts(env: Mapping[str, str], watch: Watch) -> Parts:
     settings = read_settings(env)
     return build(settings, env, OneConnection(settings.pg_uri), _sqs(), watch=watch)
 
@@ -300,15 +317,34 @@ def _sqs() -> SqsDispatcher:
     return SqsDispatcher(queue_url, correlation_id=correlation_id)
 
 
-def lambda_api_app() -> FastAPI:
+class LambdaApp:
+    """The application over the parts of now, as ASGI: what Mangum and uvicorn serve."""
+
+    def __init__(self, watch: Watch, *, is_adapted: bool = False) -> None:
+        self._watch = watch
+        self._is_adapted = is_adapted
+        self._made: tuple[Parts, FastAPI] | None = None
+        self._current()  # now, while the environment starts, and not with its first request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the server's start and end."""
+        await self._current()(scope, receive, send)
+
+    def _current(self) -> FastAPI:
+        parts = lambda_parts(self._watch)
+        if self._made is None or self._made[0] is not parts:
+            self._made = parts, _app(parts, is_adapted=self._is_adapted)
+        return self._made[1]
+
+
+def lambda_api_app() -> LambdaApp:
     """The routes that call no model, for Mangum."""
-    return _app(lambda_parts())
+    return LambdaApp(log_step)
 
 
-def lambda_chat_app(watch: Watch) -> FastAPI:
+def lambda_chat_app(watch: Watch) -> LambdaApp:
     """The routes that run an agent, for uvicorn under the Lambda Web Adapter."""
-    is_adapted = any(name.startswith("AWS_LWA_") for name in os.environ)
-    return _app(lambda_parts(watch), is_adapted=is_adapted)
+    return LambdaApp(watch, is_adapted=any(name.startswith("AWS_LWA_") for name in os.environ))
 
 
 def lambda_step(watch: Watch) -> Callable[..., bool]:
