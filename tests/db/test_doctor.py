@@ -188,7 +188,9 @@ def test_unknown_host_is_said_without_trying_it() -> None:
 def test_empty_database_wants_migrations_and_may_have_them(empty_database: Database) -> None:
     runtime = findings(empty_database.owner_uri)
     migrations = findings(empty_database.owner_uri, Purpose.MIGRATIONS)
+    deployment = findings(empty_database.owner_uri, Purpose.DEPLOYMENT)
 
+    assert is_fit(deployment)
     assert [check for check, _, _ in failures(runtime)] == ["schema"]
     assert "0001_create_schema.sql" in of_check(runtime, "schema").text
     assert is_fit(migrations)

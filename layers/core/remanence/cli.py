@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     migrate.set_defaults(run=_migrate)
     _add_doctor(commands.add_parser("doctor", help="whether a database URL will do, and remedies"))
+    _add_cost(commands.add_parser("cost", help="what a month costs on AWS"))
     chat = commands.add_parser("chat", help="talk to an agent in this terminal")
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
@@ -94,7 +95,7 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument(
         "--for",
         dest="purpose",
-        choices=["runtime", "migrations"],
+        choices=["runtime", "deployment", "migrations"],
         default="runtime",
         help="what the URL shall be used for (runtime)",
     )
@@ -103,6 +104,22 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     )
     doctor.add_argument("--json", action="store_true", help="findings for programs")
     doctor.set_defaults(run=_doctor)
+
+
+def _add_cost(cost: argparse.ArgumentParser) -> None:
+    cost.add_argument("--turns", type=int, default=100_000, help="turns a month (100000)")
+    cost.add_argument("--steps", type=float, default=2.0, help="model calls of a turn (2)")
+    cost.add_argument(
+        "--model-seconds", type=float, default=4.0, help="what one model call takes (4)"
+    )
+    cost.add_argument("--memory-mb", type=int, default=512, help="of the functions (512)")
+    cost.add_argument(
+        "--background", type=float, default=0.0, help="share (0..1) of turns nobody waits for (0)"
+    )
+    cost.add_argument(
+        "--price", action="append", default=[], metavar="NAME=VALUE", help="replaces a list price"
+    )
+    cost.set_defaults(run=_cost)
 
 
 def _add_import(imports: argparse.ArgumentParser) -> None:
@@ -167,12 +184,31 @@ def _migrate(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     url = sys.stdin.readline().strip() if options.url == "-" else options.url
-    uri = url or Settings.from_env(os.environ).pg_uri
-    if not uri:
+    if not url:
+        from remanence.secrets import resolve_environment  # noqa: PLC0415  only where it is used
+
+        url = Settings.from_env(resolve_environment(os.environ)).pg_uri
+    if not url:
         raise SettingsError(["give the URL of a database, or set REMANENCE_PG_URI"])
     from remanence.doctor.command import run_doctor  # noqa: PLC0415  loads the database driver
 
-    return run_doctor(uri, options.purpose, seconds=options.timeout, as_json=options.json)
+    return run_doctor(url, options.purpose, seconds=options.timeout, as_json=options.json)
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from remanence.cost.arithmetic import Load  # noqa: PLC0415  only where it is used
+    from remanence.cost.command import checked, describe  # noqa: PLC0415
+    from remanence.cost.prices import with_overrides  # noqa: PLC0415
+
+    load = Load(
+        turns=options.turns,
+        steps=options.steps,
+        model_s=options.model_seconds,
+        memory_mb=options.memory_mb,
+        background=options.background,
+    )
+    print(describe(checked(load), with_overrides(options.price)))
+    return 0
 
 
 def _chat(options: argparse.Namespace) -> int:

@@ -27,9 +27,10 @@ _MAKE_ROLE = "make a login role with infra/roles.sql, and use it in this URL"
 
 
 class Purpose(StrEnum):
-    """What a URL is for."""
+    """What a URL is for. `DEPLOYMENT`: for run time, once a deployment has migrated."""
 
     RUNTIME = "runtime"
+    DEPLOYMENT = "deployment"
     MIGRATIONS = "migrations"
 
 
@@ -49,7 +50,7 @@ def judge_mode(uri: str, conn: Connection, purpose: Purpose) -> Finding:
         with translated(), hanging_up_after(conn, _PROBE_S):
             is_known = check_session_mode(uri, conn)
     except DatabaseUnfit as exc:
-        if purpose is Purpose.RUNTIME:
+        if purpose is not Purpose.MIGRATIONS:
             return ok("pooler", "a transaction pooler: right for run time")
         return fail_by("pooler", exc)
     if not is_known:
@@ -58,7 +59,7 @@ def judge_mode(uri: str, conn: Connection, purpose: Purpose) -> Finding:
             "no second connection was to be had, so the kind of pooler is not known",
             "close what holds the connections, and ask again",
         )
-    if purpose is Purpose.RUNTIME:
+    if purpose is not Purpose.MIGRATIONS:
         return ok("pooler", "none, or in session mode: each function holds a server connection")
     return ok("pooler", "none, or in session mode: right for migrations")
 
@@ -112,7 +113,7 @@ def judge_schema(conn: Connection, purpose: Purpose) -> Finding:
     if not todo:
         return ok("schema", f"at {migrations[-1].name}: up to date")
     said = f"{len(todo)} of {len(migrations)} migrations are pending, from {todo[0].name} on"
-    if purpose is Purpose.MIGRATIONS:
+    if purpose is not Purpose.RUNTIME:
         return ok("schema", said)
     return fail(
         "schema", said, "run `remanence migrate --uri` with the owner's session-mode or direct URL"
