@@ -5,7 +5,7 @@ BIN := .venv/bin
 MIGRATIONS := layers/core/remanence/db/migrations
 SOURCES := layers/core functions tests
 
-.PHONY: run test check fix dev lock schema openapi golden build sizes perf fuzz live venv help
+.PHONY: run test check fix dev lock schema openapi golden build deploy smoke sizes coldstart perf fuzz live venv help
 
 run:  ## Everything on this machine: install, start the database, serve on 127.0.0.1:8283
 	@infra/scripts/venv runtime && exec $(BIN)/remanence dev
@@ -43,8 +43,17 @@ golden: venv  ## Rewrite the golden files of the tests; review them as a diff
 build:  ## The Lambda bundle (sam build); needs python3.13
 	@infra/scripts/venv dev && infra/scripts/build $(ARGS)
 
+deploy: dev  ## Build, validate, doctor, deploy, migrate, smoke (STAGE=default or prod)
+	@infra/scripts/deploy $(or $(STAGE),default)
+
+smoke: dev  ## Whether a deployment works, from outside (URL=, KEY= also from the environment)
+	@REMANENCE_API_KEY="$${KEY:-$$REMANENCE_API_KEY}" $(BIN)/remanence smoke "$(URL)" $(ARGS)
+
 sizes: dev  ## The largest file, function and import cycle
 	@$(BIN)/pytest -q -s tests/rules/test_sizes.py
+
+coldstart: dev  ## What each function pays before it serves (ARGS=<a build's folder>)
+	@$(BIN)/python tests/perf/cold_import.py $(ARGS)
 
 perf: dev  ## The budgets, on a quiet machine
 	@$(BIN)/pytest -m perf $(ARGS)

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(run=_migrate)
     _add_doctor(commands.add_parser("doctor", help="whether a database URL will do, and remedies"))
     _add_cost(commands.add_parser("cost", help="what a month costs on AWS"))
+    _add_smoke(commands.add_parser("smoke", help="whether a deployment works, from outside"))
     chat = commands.add_parser("chat", help="talk to an agent in this terminal")
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
@@ -120,6 +121,17 @@ def _add_cost(cost: argparse.ArgumentParser) -> None:
         "--price", action="append", default=[], metavar="NAME=VALUE", help="replaces a list price"
     )
     cost.set_defaults(run=_cost)
+
+
+def _add_smoke(smoke: argparse.ArgumentParser) -> None:
+    smoke.add_argument("url", help="base URL of the deployment; its key is REMANENCE_API_KEY")
+    smoke.add_argument(
+        "--restart", default="", help="shell command after which another process serves"
+    )
+    smoke.add_argument(
+        "--dead-bells", default="", help="URL of the dead-letter queue, read with AWS credentials"
+    )
+    smoke.set_defaults(run=_smoke)
 
 
 def _add_import(imports: argparse.ArgumentParser) -> None:
@@ -209,6 +221,20 @@ def _cost(options: argparse.Namespace) -> int:
     )
     print(describe(checked(load), with_overrides(options.price)))
     return 0
+
+
+def _smoke(options: argparse.Namespace) -> int:
+    from remanence.local.smoke import Target, run_smoke  # noqa: PLC0415  only where it is used
+    from remanence.secrets import resolve_environment  # noqa: PLC0415
+
+    settings = Settings.from_env(resolve_environment(os.environ))
+    target = Target(
+        base_url=options.url,
+        api_key=settings.api_key or None,
+        restart=options.restart,
+        dead_bells_url=options.dead_bells,
+    )
+    return run_smoke(target, say=lambda line: print(line, flush=True))
 
 
 def _chat(options: argparse.Namespace) -> int:
