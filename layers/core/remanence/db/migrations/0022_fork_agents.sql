@@ -108,10 +108,11 @@ begin
     )
     insert into remanence.summaries (
         id, org_id, agent_id, conversation_id, level, from_seq, to_seq, text, tokens, model,
-        parent_id, created_at)
+        is_stand_in, prompt_version, author, parent_id, created_at)
     select chosen.new_id, p_made.org_id, p_made.agent_id, p_made.id, summary.level,
         summary.from_seq, summary.to_seq, summary.text, summary.tokens, summary.model,
-        parent.new_id, summary.created_at
+        summary.is_stand_in, summary.prompt_version, summary.author, parent.new_id,
+        summary.created_at
     from chosen
     join remanence.summaries as summary on summary.id = chosen.id
     left join chosen as parent on parent.id = summary.parent_id;
@@ -120,7 +121,11 @@ begin
             when p_last_seq >= p_source.window_from_seq - 1 then p_source.window_from_seq
             else 1 + coalesce((
                 select max(summary.to_seq) from remanence.summaries as summary
-                where summary.conversation_id = p_made.id), 0) end
+                where summary.conversation_id = p_made.id), 0) end,
+        has_stand_in = exists (
+            select from remanence.summaries as root
+            where root.conversation_id = p_made.id and root.parent_id is null
+                and root.is_stand_in)
     where conv.id = p_made.id;
     update remanence.conversations as conv
     set window_tokens = case
