@@ -45,11 +45,11 @@ class BlockVersionState(BaseModel):
     version: int = Field(description="From 1, without gaps.")
     at: Instant = Field(description="From when on.")
     made_by: VersionAuthor
-    label: str
+    label: str = Field(description="What the agent called it then.")
     value: str
     limit: int = Field(description="Characters the value may have.")
     description: str | None
-    read_only: bool
+    read_only: bool = Field(description="Whether the agent could only read it then.")
     chars: int = Field(description="Characters of the value.")
     sha256: str = Field(description="Of the value in UTF-8, in hexadecimal.")
 
