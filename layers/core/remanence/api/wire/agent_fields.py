@@ -88,7 +88,7 @@ class CompactionFields(BaseModel):
         default=None,
         ge=2,
         le=50,
-        description="Summaries of one level that are folded into one above them.",
+        description="How many summaries of one level are folded into one above them.",
     )
     clip_chars: int | None = Field(default=None, ge=1, description="Characters of one summary.")
     model: str | None = Field(default=None, description="Who summarises; null: the agent's model.")
