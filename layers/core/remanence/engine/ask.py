@@ -5,6 +5,7 @@ Path: engine.step.take_step -> ask -> core.plan / llm.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,24 @@ from remanence.core.approvals import waiting_tools
 from remanence.core.clean import DeltaCleaner, clean_reply
 from remanence.core.events import Streamed
 from remanence.core.exchange import Reply, ToolCallDelta
+from remanence.core.fallbacks import stand_ins
 from remanence.core.plan import Plan, plan_step
 from remanence.core.tokens import anchor_from_overflow, predict
 from remanence.engine.pauses import with_pauses
 from remanence.engine.points import Point
 from remanence.engine.spend import Tab
-from remanence.errors import ProviderEmptyReply, ProviderFiltered, ProviderTooLong, StoreUnavailable
+from remanence.errors import (
+    ProviderBadReply,
+    ProviderEmptyReply,
+    ProviderFiltered,
+    ProviderOverloaded,
+    ProviderQuota,
+    ProviderRateLimited,
+    ProviderRefusedKey,
+    ProviderTimeout,
+    ProviderTooLong,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,9 +43,20 @@ if TYPE_CHECKING:
     from remanence.engine.deps import EngineDeps
     from remanence.engine.meter import Meter
 
+log = logging.getLogger(__name__)
+
 # How often a step asks again with a smaller window after a provider said "too long".
 OVERFLOW_TRIES = 3
 SHRINK = 0.7
+# What another model may do better. A request that is refused, or filtered, is not taken elsewhere.
+FALLS_BACK = (
+    ProviderBadReply,
+    ProviderOverloaded,
+    ProviderQuota,
+    ProviderRateLimited,
+    ProviderRefusedKey,
+    ProviderTimeout,
+)
 # How long the model is waited for at least between two looks, in seconds.
 SHORTEST_PAUSE_S = 0.05
 
@@ -74,23 +98,50 @@ class Answer:
 def ask(
     deps: EngineDeps, state: State, ids: StepIds, clock: Clock, terms: Terms
 ) -> Generator[Event, None, Answer]:
-    """Call the model; when it says the prompt is too long, believe it and ask with less.
+    """Call the model, and those that stand in for it when it cannot answer.
+
+    Another one is asked only while nobody has seen a word of an answer, and each but the last has
+    an equal share of the time that is left to say its first. The one that answered is asked first
+    in the steps that this worker takes next.
 
     Raises:
         ContextOverflow: what is always in the context leaves no room for a conversation.
         ProviderError: one of its kinds.
         StopAsked: the run was cancelled meanwhile.
     """
+    candidates = list(stand_ins(state))
+    for place, candidate in enumerate(candidates[:-1]):
+        now = deps.monotonic()
+        first_by = now + (terms.deadline - now) / (len(candidates) - place)
+        try:
+            return (yield from _ask_one(deps, candidate, ids, clock, terms, first_by=first_by))
+        except FALLS_BACK as error:
+            if terms.tab.has_heard:
+                raise
+            log.warning("step %s asks the next model: %s", ids.step_id, error.code)
+    return (yield from _ask_one(deps, candidates[-1], ids, clock, terms))
+
+
+def _ask_one(
+    deps: EngineDeps,
+    state: State,
+    ids: StepIds,
+    clock: Clock,
+    terms: Terms,
+    *,
+    first_by: float | None = None,
+) -> Generator[Event, None, Answer]:
+    """Call one model; when it says the prompt is too long, believe it and ask with less."""
     shrink = 1.0
     for _ in range(OVERFLOW_TRIES):
         plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"), shrink=shrink)
         try:
-            return (yield from _call(deps, plan, ids, terms))
+            return (yield from _call(deps, plan, ids, terms, first_by))
         except ProviderTooLong:
             state = _chastened(state, plan)
             shrink *= SHRINK
     plan = plan_step(state, clock=clock, new_id=lambda: deps.new_id("summary"), shrink=shrink)
-    return (yield from _call(deps, plan, ids, terms))
+    return (yield from _call(deps, plan, ids, terms, first_by))
 
 
 def _chastened(state: State, plan: Plan) -> State:
@@ -104,7 +155,7 @@ def _chastened(state: State, plan: Plan) -> State:
 
 
 def _call(
-    deps: EngineDeps, plan: Plan, ids: StepIds, terms: Terms
+    deps: EngineDeps, plan: Plan, ids: StepIds, terms: Terms, first_by: float | None
 ) -> Generator[Event, None, Answer]:
     began = deps.monotonic_ns()
     ttft_ns: int | None = None
@@ -139,6 +190,8 @@ def _call(
                 delta=cleaner.clean(item),
                 waits=waits.of(item),
             )
+        if first_by is not None and ttft_ns is None and deps.monotonic() >= first_by:
+            raise ProviderTimeout(f"{request.handle} said nothing in its share of the time")
         if looks.is_due() and _is_cancelled(deps, plan.state):
             raise StopAsked
     deps.reach(Point.AFTER_REPLY)

@@ -77,6 +77,11 @@ class Tab:
         else:
             self._heard.append(item.arguments if isinstance(item, ToolCallDelta) else item.text)
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether anything of an answer has come."""
+        return bool(self._heard) or self._reported is not None
+
     def on(self, outcome: Outcome) -> Outcome:
         """The outcome with what the step has to pay for.
 

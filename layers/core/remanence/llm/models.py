@@ -13,9 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.spend import FREE
-from remanence.errors import InvalidRequest, NotFound, NotSupported
+from remanence.errors import (
+    InvalidRequest,
+    NotFound,
+    NotSupported,
+    ProviderOverloaded,
+    ProviderTimeout,
+)
 from remanence.llm.anthropic_wire import AnthropicWire
 from remanence.llm.catalogue import known_window
+from remanence.llm.circuit import Circuit
 from remanence.llm.listings import Listings
 from remanence.llm.openai_wire import OpenAIWire
 from remanence.llm.prices import known_price, user_price
@@ -73,6 +80,8 @@ class Models:
         self._wires = [_wire(provider) for provider in providers]
         self._by_prefix = {p: wire for wire in self._wires for p in wire.provider.vendor.prefixes}
         self._listings = Listings(self._pace.clock)
+        names = [wire.provider.vendor.name for wire in self._wires]
+        self._circuits = {name: Circuit(name, self._pace.clock) for name in names}
 
     def call(self, request: Request, *, stream: bool, deadline: float) -> Iterator[Delta | Reply]:
         """One model call: fragments if `stream`, and always the one whole Reply last.
@@ -206,7 +215,14 @@ class Models:
             items = wire.call(request, stream=stream, deadline=deadline)
             return next(items), items
 
-        first, rest = retrying(begin, deadline=deadline, pace=self._pace)
+        circuit = self._circuits[wire.provider.vendor.name]
+        circuit.enter()
+        try:
+            first, rest = retrying(begin, deadline=deadline, pace=self._pace)
+        except (ProviderOverloaded, ProviderTimeout):
+            circuit.failed()
+            raise
+        circuit.worked()
         with closing(rest):
             yield first
             yield from rest

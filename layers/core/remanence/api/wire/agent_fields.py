@@ -176,7 +176,7 @@ class AgentFields(BaseModel):
             window_of: tokens a model takes, by its handle; raises NotFound for an unknown one.
 
         Raises:
-            NotFound: the model.
+            NotFound: the model, or one that stands in for it.
             LimitExceeded: the window asked for is larger than the model's.
             NotSupported: a field that is not served was given a value.
         """
@@ -185,6 +185,8 @@ class AgentFields(BaseModel):
                 raise NotSupported(f"{name}: {reason}")
         agent = self._with_plain_fields(agent)
         agent = self._with_model(agent, window_of)
+        for handle in (self.model_settings and self.model_settings.fallback_models) or ():
+            window_of(handle)
         agent = self._with_embedding(agent)
         agent = replace(
             agent,

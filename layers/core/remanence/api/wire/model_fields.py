@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from remanence.core.exchange import JsonObject, ModelSettings
+from remanence.core.fallbacks import MOST_FALLBACKS
 from remanence.errors import InvalidRequest
 
 # Thinking that is switched on without a budget gets the least that providers accept.
@@ -60,6 +61,11 @@ class ModelSettingsFields(BaseModel):
     effort: str | None = Field(
         default=None, description="Another name of reasoning.reasoning_effort."
     )
+    fallback_models: list[str] | None = Field(
+        default=None,
+        max_length=MOST_FALLBACKS,
+        description="Asked in this order (provider/model) when the agent's model cannot answer.",
+    )
 
     def applied_to(self, settings: ModelSettings) -> ModelSettings:
         """The settings with what was given; what is null becomes the provider's default."""
@@ -81,8 +87,11 @@ class ModelSettingsFields(BaseModel):
         return settings
 
     def rest(self) -> JsonObject:
-        """What was given and has no behaviour here."""
-        return dict(self.model_extra or {})
+        """What was given and is kept as it came."""
+        kept: JsonObject = dict(self.model_extra or {})
+        if self.fallback_models:
+            kept["fallback_models"] = [*self.fallback_models]
+        return kept
 
 
 def _with_thinking(settings: ModelSettings, thinking: ThinkingFields) -> ModelSettings:
