@@ -518,8 +518,11 @@ CREATE TABLE remanence.archives (
     embedding text,
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    facts_version bigint DEFAULT 0 NOT NULL
 );
+
+COMMENT ON COLUMN remanence.archives.facts_version IS 'grows with every change of its facts: what a merge was computed from is compared with it';
 
 CREATE FUNCTION remanence.archive_view_v1(p_archive remanence.archives) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1135,6 +1138,140 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.fact_instant_v1(p_metadata jsonb, p_name text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (p_metadata #>> array['fact', p_name])::timestamptz;
+exception
+    when data_exception then
+        return null;
+end
+$$;
+
+CREATE FUNCTION remanence.fact_source_ids_v1(p_passage_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(source.message_id order by source.place), '[]')
+    from remanence.fact_sources as source
+    where source.passage_id = p_passage_id
+$$;
+
+CREATE FUNCTION remanence.facts_claim_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    conv remanence.conversations;
+    progress remanence.fact_progress;
+    budget double precision;
+    upto bigint;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into conv from remanence.conversations where id = p ->> 'conversation_id';
+    if not found then
+        return '{"outcome": "none"}';
+    end if;
+    insert into remanence.fact_progress (conversation_id, org_id, through_seq)
+    values (conv.id, conv.org_id, coalesce((
+        select msg.seq from remanence.messages as msg
+        where msg.conversation_id = conv.id and msg.created_at < conv.created_at
+        order by msg.seq desc limit 1), 0))
+    on conflict (conversation_id) do nothing;
+    select * into progress from remanence.fact_progress
+    where conversation_id = conv.id for update skip locked;
+    if not found or progress.claimed_until > clock_timestamp() then
+        return '{"outcome": "none"}';
+    end if;
+    select agent.context_window_limit * (p ->> 'share')::double precision into strict budget
+    from remanence.agents as agent where agent.id = conv.agent_id;
+    select max(msg.seq) into upto
+    from (
+        select message.seq, sum(message.tokens) over (order by message.seq) as tokens,
+            row_number() over (order by message.seq) as place
+        from remanence.messages as message
+        where message.conversation_id = conv.id and message.seq > progress.through_seq
+            and message.seq < conv.window_from_seq
+    ) as msg
+    where msg.tokens <= budget or msg.place = 1;
+    if progress.attempts >= (p ->> 'most_attempts')::integer or upto is null then
+        -- nothing is there to read, or it could not be read: the history goes on behind it
+        update remanence.fact_progress
+        set through_seq = greatest(through_seq, coalesce(upto, conv.window_from_seq - 1)),
+            attempts = 0, claimed_until = null
+        where conversation_id = conv.id;
+        return '{"outcome": "none"}';
+    end if;
+    update remanence.fact_progress
+    set attempts = attempts + 1,
+        claimed_until = clock_timestamp() -- longer each time: the model may be away for hours
+            + (p ->> 'hold_ms')::integer * power(2, attempts) * interval '1 millisecond'
+    where conversation_id = conv.id;
+    return jsonb_build_object(
+        'outcome', 'ok', 'base_seq', progress.through_seq, 'through_seq', upto,
+        'messages', (
+            select jsonb_agg(to_jsonb(msg) - 'lexemes' order by msg.seq)
+            from remanence.messages as msg
+            where msg.conversation_id = conv.id
+                and msg.seq > progress.through_seq and msg.seq <= upto));
+end
+$$;
+
+CREATE FUNCTION remanence.facts_commit_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+    own text;
+    version bigint;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform remanence.sign_v1('{"origin": "sweep"}');
+    perform from remanence.fact_progress
+    where conversation_id = p ->> 'conversation_id'
+        and through_seq = (p ->> 'base_seq')::bigint for update;
+    if not found then
+        return '{"outcome": "done"}';
+    end if;
+    if p -> 'created' <> '[]' or p -> 'changed' <> '[]' then
+        -- the lock keeps two first insertions from making two archives
+        select holder.* into agent
+        from remanence.conversations as conv
+        join remanence.agents as holder on holder.id = conv.agent_id
+        where conv.id = p ->> 'conversation_id' for no key update of holder;
+        own := remanence.own_archive_v1(agent, p ->> 'new_archive_id');
+        select facts_version into version from remanence.archives where id = own for update;
+        if own <> coalesce(p ->> 'archive_id', own) or version <> (p ->> 'facts_version')::bigint
+            or not remanence.write_facts_v1(agent, own, p)
+        then
+            return '{"outcome": "stale"}';
+        end if;
+        update remanence.archives set facts_version = facts_version + 1 where id = own;
+    end if;
+    update remanence.fact_progress
+    set through_seq = (p ->> 'through_seq')::bigint, attempts = 0, claimed_until = null
+    where conversation_id = p ->> 'conversation_id';
+    return '{"outcome": "ok"}';
+end
+$$;
+
+CREATE FUNCTION remanence.facts_due_v1(p_limit integer) RETURNS TABLE(org_id text, conversation_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select conv.org_id, conv.id
+    from remanence.agents as agent
+    join remanence.conversations as conv on conv.agent_id = agent.id
+    left join remanence.fact_progress as progress on progress.conversation_id = conv.id
+    where agent.compaction_settings @> '{"archive_facts": true}'
+        and conv.window_from_seq - 1 > coalesce(progress.through_seq, 0)
+        and (progress.claimed_until is null
+            or progress.claimed_until < pg_catalog.clock_timestamp())
+    order by pg_catalog.row_number() over (
+            partition by conv.org_id order by conv.last_message_at, conv.id),
+        conv.id
+    limit p_limit
+$$;
+
 CREATE FUNCTION remanence.fold(content text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1146,6 +1283,18 @@ CREATE FUNCTION remanence.fold(content text) RETURNS text
 $$;
 
 COMMENT ON FUNCTION remanence.fold(content text) IS 'A text without what search does not distinguish.';
+
+CREATE FUNCTION remanence.forget_source_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update remanence.passages as passage
+    set metadata = jsonb_set(passage.metadata, '{fact,source_message_ids}',
+        remanence.fact_source_ids_v1(passage.id))
+    where passage.id = old.passage_id and passage.metadata ? 'fact';
+    return null;
+end
+$$;
 
 CREATE FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1674,6 +1823,7 @@ begin
         callback_due_at = case when callback_url is not null then clock_timestamp() end
     where conversation_id = conv.id and status in ('created', 'running');
     delete from remanence.summaries where conversation_id = conv.id;
+    delete from remanence.fact_progress where conversation_id = conv.id;  -- seq begins again
     delete from remanence.messages where conversation_id = conv.id;
     update remanence.conversations
     set next_seq = 1, window_from_seq = 1, window_tokens = 0, anchor = '{}', epoch = null,
@@ -1851,12 +2001,18 @@ CREATE TABLE remanence.passages (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     version integer DEFAULT 1 NOT NULL,
     author jsonb,
+    valid_from timestamp with time zone,
+    valid_to timestamp with time zone,
     CONSTRAINT passages_text_check CHECK ((text <> ''::text))
 );
 
 COMMENT ON COLUMN remanence.passages.step_id IS 'the step that made this version; null: no step';
 
 COMMENT ON COLUMN remanence.passages.updated_at IS 'from when this version holds';
+
+COMMENT ON COLUMN remanence.passages.valid_from IS 'inclusive; null: as long as anybody knows';
+
+COMMENT ON COLUMN remanence.passages.valid_to IS 'exclusive; null: it still holds';
 
 CREATE FUNCTION remanence.passage_row_v1(p_passage remanence.passages) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -3136,6 +3292,16 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
      limit p_limit)
 $$;
 
+CREATE FUNCTION remanence.time_fact_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.valid_from := remanence.fact_instant_v1(new.metadata, 'valid_from');
+    new.valid_to := remanence.fact_instant_v1(new.metadata, 'valid_to');
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.to_halfvec(v real[]) RETURNS extensions.halfvec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ select v::extensions.halfvec $$;
@@ -3493,6 +3659,54 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.write_facts_v1(p_agent remanence.agents, p_archive_id text, p jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+    changed_ids text[] := array(
+        select item ->> 'id' from jsonb_array_elements(p -> 'changed') as item);
+    facts jsonb := p -> 'created' || (p -> 'changed');
+begin
+    perform from remanence.passages where id = any (changed_ids) for update;
+    if (select count(*) from remanence.facts where passage_id = any (changed_ids))
+        <> cardinality(changed_ids)
+    then
+        return false;
+    end if;
+    perform remanence.insert_passages_v1(p_agent.org_id, p_archive_id, null, p -> 'created');
+    insert into remanence.facts as fact (
+        passage_id, org_id, agent_id, archive_id, kind, key, gist, entities, trust, said_at)
+    select item ->> 'id', p_agent.org_id, p_agent.id, p_archive_id, item ->> 'kind',
+        item ->> 'key', item ->> 'gist',
+        array(select jsonb_array_elements_text(item -> 'entities')), item ->> 'trust',
+        (item ->> 'said_at')::timestamptz
+    from jsonb_array_elements(facts) as item
+    on conflict (passage_id) do update
+    set key = excluded.key, entities = excluded.entities, trust = excluded.trust;
+    -- a message that was deleted meanwhile is no source any more
+    insert into remanence.fact_sources (org_id, passage_id, message_id)
+    select p_agent.org_id, item ->> 'id', msg.id
+    from jsonb_array_elements(facts) as item
+    cross join jsonb_array_elements_text(item -> 'source_ids')
+        with ordinality as sources (message_id, place)
+    join remanence.messages as msg on msg.id = sources.message_id
+    order by sources.place
+    on conflict (passage_id, message_id) do nothing;
+    update remanence.passages as passage
+    set metadata = passage.metadata || (item -> 'metadata')
+    from jsonb_array_elements(p -> 'changed') as item
+    where passage.id = item ->> 'id';
+    update remanence.passages as passage
+    set metadata = jsonb_set(passage.metadata, '{fact,source_message_ids}',
+        remanence.fact_source_ids_v1(passage.id))
+    from jsonb_array_elements(facts) as item
+    where passage.id = item ->> 'id'
+        and passage.metadata #> '{fact,source_message_ids}'
+            <> remanence.fact_source_ids_v1(passage.id);
+    return true;
+end
+$$;
+
 CREATE FUNCTION remanence.write_history_v1(p_item jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -3618,6 +3832,47 @@ CREATE TABLE remanence.blocks_identities (
     block_id text NOT NULL,
     identity_id text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.fact_progress (
+    conversation_id text NOT NULL,
+    org_id text NOT NULL,
+    through_seq bigint NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    claimed_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE remanence.fact_sources (
+    org_id text NOT NULL,
+    passage_id text NOT NULL,
+    message_id text NOT NULL,
+    place bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE remanence.fact_sources ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME remanence.fact_sources_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE remanence.facts (
+    passage_id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    archive_id text NOT NULL,
+    kind text NOT NULL,
+    key text,
+    gist text NOT NULL,
+    entities text[] NOT NULL,
+    trust text NOT NULL,
+    said_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT facts_trust_check CHECK ((trust = ANY (ARRAY['high'::text, 'medium'::text, 'low'::text])))
 );
 
 CREATE TABLE remanence.messages (
@@ -3828,6 +4083,15 @@ ALTER TABLE ONLY remanence.blocks
 ALTER TABLE ONLY remanence.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY remanence.fact_progress
+    ADD CONSTRAINT fact_progress_pkey PRIMARY KEY (conversation_id);
+
+ALTER TABLE ONLY remanence.fact_sources
+    ADD CONSTRAINT fact_sources_pkey PRIMARY KEY (passage_id, message_id);
+
+ALTER TABLE ONLY remanence.facts
+    ADD CONSTRAINT facts_pkey PRIMARY KEY (passage_id);
+
 ALTER TABLE ONLY remanence.identities
     ADD CONSTRAINT identities_key_unique UNIQUE NULLS NOT DISTINCT (org_id, identifier_key, project_id);
 
@@ -3888,6 +4152,8 @@ ALTER TABLE ONLY remanence.tools
 ALTER TABLE ONLY remanence.usage_daily
     ADD CONSTRAINT usage_daily_pkey PRIMARY KEY (agent_id, day, model);
 
+CREATE INDEX agents_archive_facts_idx ON remanence.agents USING btree (id) WHERE (compaction_settings @> '{"archive_facts": true}'::jsonb);
+
 CREATE INDEX agents_blocks_block_idx ON remanence.agents_blocks USING btree (block_id);
 
 CREATE INDEX agents_identities_identity_idx ON remanence.agents_identities USING btree (identity_id, created_at);
@@ -3921,6 +4187,12 @@ CREATE INDEX conversations_agent_created_idx ON remanence.conversations USING bt
 CREATE UNIQUE INDEX conversations_default_idx ON remanence.conversations USING btree (agent_id) WHERE is_default;
 
 CREATE INDEX conversations_window_tokens_idx ON remanence.conversations USING btree (window_tokens);
+
+CREATE INDEX fact_sources_message_idx ON remanence.fact_sources USING btree (message_id);
+
+CREATE INDEX facts_gist_idx ON remanence.facts USING btree (archive_id, gist);
+
+CREATE INDEX facts_key_idx ON remanence.facts USING btree (archive_id, key) WHERE (key IS NOT NULL);
 
 CREATE INDEX identities_org_created_idx ON remanence.identities USING btree (org_id, created_at, id);
 
@@ -3972,9 +4244,13 @@ CREATE TRIGGER archives_agents_keep BEFORE DELETE ON remanence.archives_agents F
 
 CREATE TRIGGER block_versions_sign BEFORE INSERT ON remanence.block_versions FOR EACH ROW EXECUTE FUNCTION remanence.sign_block_version_v1();
 
+CREATE TRIGGER fact_sources_forget AFTER DELETE ON remanence.fact_sources FOR EACH ROW EXECUTE FUNCTION remanence.forget_source_v1();
+
 CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();
 
 CREATE TRIGGER passages_number BEFORE INSERT ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.number_passage_v1();
+
+CREATE TRIGGER passages_time BEFORE INSERT OR UPDATE ON remanence.passages FOR EACH ROW WHEN (((new.metadata ? 'fact'::text) OR (new.valid_from IS NOT NULL) OR (new.valid_to IS NOT NULL))) EXECUTE FUNCTION remanence.time_fact_v1();
 
 CREATE TRIGGER steps_ledger_trigger AFTER INSERT ON remanence.steps FOR EACH ROW EXECUTE FUNCTION remanence.enter_step_v1();
 
@@ -4034,6 +4310,18 @@ ALTER TABLE ONLY remanence.blocks
 
 ALTER TABLE ONLY remanence.conversations
     ADD CONSTRAINT conversations_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.fact_progress
+    ADD CONSTRAINT fact_progress_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.fact_sources
+    ADD CONSTRAINT fact_sources_message_id_fkey FOREIGN KEY (message_id) REFERENCES remanence.messages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.fact_sources
+    ADD CONSTRAINT fact_sources_passage_id_fkey FOREIGN KEY (passage_id) REFERENCES remanence.facts(passage_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY remanence.facts
+    ADD CONSTRAINT facts_passage_id_fkey FOREIGN KEY (passage_id) REFERENCES remanence.passages(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY remanence.identities
     ADD CONSTRAINT identities_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
@@ -4121,6 +4409,18 @@ CREATE POLICY blocks_of_org ON remanence.blocks TO remanence_app USING ((org_id 
 ALTER TABLE remanence.conversations ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY conversations_of_org ON remanence.conversations TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.fact_progress ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY fact_progress_of_org ON remanence.fact_progress TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.fact_sources ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY fact_sources_of_org ON remanence.fact_sources TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.facts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY facts_of_org ON remanence.facts TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.identities ENABLE ROW LEVEL SECURITY;
 
@@ -4314,8 +4614,26 @@ GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.enter_step_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_step_v1() TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.fact_instant_v1(p_metadata jsonb, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.fact_instant_v1(p_metadata jsonb, p_name text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.fact_source_ids_v1(p_passage_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.fact_source_ids_v1(p_passage_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.facts_claim_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.facts_claim_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.facts_commit_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.facts_commit_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.facts_due_v1(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.facts_due_v1(p_limit integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.fold(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fold(content text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.forget_source_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.forget_source_v1() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) TO remanence_app;
@@ -4519,6 +4837,9 @@ GRANT ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text) TO remanen
 REVOKE ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.time_fact_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.time_fact_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.to_halfvec(v real[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.to_halfvec(v real[]) TO remanence_app;
 
@@ -4555,6 +4876,9 @@ GRANT ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) TO reman
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.write_facts_v1(p_agent remanence.agents, p_archive_id text, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.write_facts_v1(p_agent remanence.agents, p_archive_id text, p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_history_v1(p_item jsonb) TO remanence_app;
 
@@ -4573,6 +4897,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.attachments_past TO remanen
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.block_versions TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.blocks_identities TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.fact_progress TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.fact_sources TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.facts TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.messages TO remanence_app;
 

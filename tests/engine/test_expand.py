@@ -12,7 +12,7 @@ from support.world import World, an_agent, stored, value
 
 from remanence.core.exchange import Reply, Text, ToolCall, ToolReturn
 from remanence.core.ids import DEFAULT_ORG_ID, OrgId
-from remanence.engine.compact import sweep
+from remanence.engine.sweep import sweep
 from remanence.errors import ProviderOverloaded
 
 if TYPE_CHECKING:

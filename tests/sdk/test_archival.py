@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,11 @@ import httpx
 import pytest
 from letta_client import NotFoundError, UnprocessableEntityError
 from support.server import MODEL, new_id
+from support.world import World
+
+from remanence.core.exchange import Reply, Request, Text
+from remanence.engine.facts import archive_facts
+from remanence.engine.summaries import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -182,3 +189,42 @@ def test_the_agent_finds_what_the_api_stored(server: Server, client: Letta) -> N
     response = client.agents.messages.create(agent.id, input=f"go {script} [[then: say ok]]")
 
     assert "under the mat" in response.messages[1].tool_return
+
+
+def test_facts_of_history_show_what_is_known_of_them_and_as_of_finds_those_that_ended(
+    server: Server, client: Letta
+) -> None:
+    agent = client.agents.create(
+        name=uuid.uuid4().hex,
+        model=MODEL,
+        compaction_settings={"mode": "all", "archive_facts": True},  # type: ignore[typeddict-unknown-key]
+    )
+    for place in ("Lisbon", "Porto"):
+        said = f"Ana lives in {place}. [[script: say Noted.]]"
+        client.agents.messages.create(agent.id, input=said)
+        client.agents.messages.create(agent.id, input="Thanks. [[script: say Welcome.]]")
+        client.agents.messages.compact(agent.id)
+
+        def answer(request: Request, place: str = place) -> Reply:
+            line = re.search(rf"\[(m\d+) [^]]*\] user: Ana lives in {place}", str(request.turns))
+            assert line is not None
+            found = {"text": f"Ana lives in {place}.", "kind": "profile", "sources": [line[1]]}
+            found |= {"subject": "Ana", "attribute": "home"}
+            return Reply(parts=(Text(text=json.dumps({"facts": [found]})),), finish="stop")
+
+        world = World.over(server.database.app_uri, [answer])
+        archive_facts(world.deps, Allowance(calls=9, tokens=99_999), deadline=float("inf"))
+        world.close()
+
+    passages = client.agents.passages.list(agent.id)
+    lisbon = next(passage for passage in passages if "Lisbon" in passage.text)
+    assert lisbon.metadata is not None
+    fact = lisbon.metadata["fact"]
+    assert (fact["kind"], fact["trust"]) == ("profile", "high")
+    assert client.messages.retrieve(fact["source_message_ids"][0])
+    now = client.agents.passages.search(agent.id, query="Where does Ana live?")
+    assert [result.content for result in now.results] == ["Ana lives in Porto."]
+    then = client.agents.passages.search(
+        agent.id, query="Where does Ana live?", extra_query={"as_of": fact["valid_from"]}
+    )
+    assert [result.content for result in then.results] == ["Ana lives in Lisbon."]

@@ -18,6 +18,7 @@ from remanence.core.exchange import Text
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.types import Message, RunOptions
 from remanence.db.connect import OneConnection
+from remanence.db.facts import PostgresFacts
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.spending import Spending
@@ -69,6 +70,7 @@ class World:
             store=PostgresStore(queries),
             ledger=Spending(queries),
             recall=PostgresRecall(queries),
+            facts=PostgresFacts(queries),
             models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,
             zones=lambda _name: UTC,

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from datetime import UTC
 
+import pytest
+from support.states import a_state, said
+
+from remanence.core.exchange import Reply
+from remanence.core.fact_judge import judge_facts
+from remanence.core.fact_request import facts_request, read_span
 from remanence.demo.facts import Fact, fact_of, facts_in
+from remanence.demo.model import DemoModel
 from remanence.demo.wording import enumerated, quoted, say
 
 # What somebody says -> the lines that are kept of it.
@@ -237,3 +244,22 @@ def test_items_are_said_in_one_breath() -> None:
 def test_quotation_is_bounded_and_in_one_line() -> None:
     assert quoted("one\n two.") == '"one two"'
     assert len(quoted("x" * 1000)) == 302
+
+
+def test_demonstration_reads_the_facts_of_a_span_and_they_hold_before_the_judge() -> None:
+    span = (
+        said("I live in Lisbon. Where do you live?", 1),
+        said("I moved to Porto.", 2),
+    )
+    lines = read_span(span, UTC)
+    request = facts_request(a_state().agent, lines)
+
+    [reply] = DemoModel().call(request, stream=False, deadline=0.0)
+
+    assert isinstance(reply, Reply)
+    facts = judge_facts(reply, lines, tz=UTC)
+    assert facts[0].text == "The user said: I live in Lisbon."
+    assert facts[0].source_ids == (span[0].id,)
+    assert facts[0].key == facts[1].key == "user|hom"
+    assert facts[0].trust == "high"
+    assert [reply] == list(DemoModel().call(request, stream=False, deadline=0.0))

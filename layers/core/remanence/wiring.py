@@ -23,6 +23,7 @@ from remanence.core.tool_specs import read_requirements
 from remanence.correlation import correlation_id
 from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
+from remanence.db.facts import PostgresFacts
 from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
@@ -121,6 +122,7 @@ def build(
         watch=watch,
         step_limit_s=settings.step_limit_s,
         busy_wait_s=settings.busy_wait_s,
+        facts=PostgresFacts(queries),
         custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings), opener=sealer),
         caller=HttpCaller(
             secret=settings.callback_secret,

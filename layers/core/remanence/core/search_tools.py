@@ -47,6 +47,8 @@ class ArchivalInsert:
 class ArchivalSearch:
     """A search of archival memory. `start` and `end` are both inclusive; empty `tags`: any.
 
+    `as_of`: of facts, those that held then; None: that hold now.
+
     `budget_tokens`: of the best `top_k`, only what fits; None: all of them.
     """
 
@@ -58,6 +60,7 @@ class ArchivalSearch:
     budget_tokens: int | None = BUDGET_TOKENS
     start: datetime | None = None
     end: datetime | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +164,7 @@ def _archival_search(
         budget_tokens=budget_tokens,
         start=start,
         end=end,
+        as_of=_moment(arguments, "as_of", now, tz, is_end=True),
     )
 
 
@@ -253,11 +257,21 @@ def render_archival_hits(hits: Sequence[PassageHit], tz: tzinfo) -> str:
                 "content": hit.passage.text,
                 "tags": list(hit.passage.tags),
                 "relevance": _relevance(hit),
+                **_of_fact(hit.passage),
             }
         )
         for hit in hits
     ]
     return json_list(lines)
+
+
+def _of_fact(passage: Passage) -> JsonObject:
+    """What is known of a fact beside its words: since when it holds, and how far to trust it."""
+    fact = passage.metadata.get("fact")
+    if not isinstance(fact, dict):
+        return {}
+    shown = ("kind", "trust", "valid_from", "valid_to")
+    return {name: fact[name] for name in shown if fact.get(name) is not None}
 
 
 def render_conversation_hits(hits: Sequence[MessageHit], *, now: datetime, tz: tzinfo) -> str:

@@ -126,7 +126,8 @@ class CompactionSettings:
 
     `sliding_window_percentage` is the share (0..1) of the context window that history keeps;
     `clip_chars` bounds one summary; `model` None means: the agent's own model. `fan_out` is how
-    many summaries of one level are folded into one above them, at least 2.
+    many summaries of one level are folded into one above them, at least 2. `archive_facts`: what
+    has left the window is read for facts, which become passages of archival memory.
     """
 
     mode: CompactionMode = "sliding_window"
@@ -136,6 +137,7 @@ class CompactionSettings:
     prompt: str | None = None
     prompt_acknowledgement: bool = False
     fan_out: int = FAN_OUT
+    archive_facts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ class PostgresRecall:
         limit: int,
         start: datetime | None,
         end: datetime | None,
+        as_of: datetime | None = None,
     ) -> list[PassageHit]:
         """See `engine.ports.Recall`."""
         vector = None
@@ -76,6 +77,7 @@ class PostgresRecall:
             limit=limit,
             start=start,
             end=end,
+            as_of=as_of,
         )
         return [_passage_hit(found) for found in self.find_passages(org_id, wanted)]
 
@@ -95,6 +97,7 @@ class PostgresRecall:
             match_all_tags=wanted.tag_match_mode == "all",
             created_from=wanted.start,
             created_to=wanted.end,
+            as_of=wanted.as_of,
             page_limit=limit,
         )
         return [

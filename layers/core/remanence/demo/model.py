@@ -24,6 +24,7 @@ from remanence.core.exchange import (
     Usage,
 )
 from remanence.core.tokens import estimate_parts, estimate_request
+from remanence.demo.fact_lines import asks_for_facts, facts_answer
 from remanence.demo.plan import SEND, decide
 from remanence.demo.situation import read_situation
 from remanence.demo.summary import asks_for_summary, summarise
@@ -95,6 +96,8 @@ def _reply(request: Request) -> Reply:
 
 
 def _parts(request: Request) -> tuple[Part, ...]:
+    if asks_for_facts(request):
+        return (Text(text=facts_answer(request)),)
     if asks_for_summary(request):
         return (Text(text=summarise(request)),)
     situation = read_situation(request)

@@ -123,23 +123,7 @@ class Archival:
         Returns:
             All of them; when the model does not answer in time, the rest is without vectors.
         """
-        if handle is None:
-            return list(texts)
-        deadline = self.monotonic() + EMBED_BATCHES_LIMIT_S
-        done: list[NewText] = []
-        for batch in batched(texts, EMBED_BATCH):
-            try:
-                vectors = self.embedder.embed(
-                    handle, [text.text for text in batch], deadline=deadline
-                )
-            except AppError as error:
-                log_no_vector(handle, error)
-                break
-            done += (
-                replace(text, vector=VectorOf(values=tuple(values), model=handle))
-                for text, values in zip(batch, vectors, strict=True)
-            )
-        return [*done, *texts[len(done) :]]
+        return with_vectors(self.embedder, self.monotonic, handle, texts)
 
     def search_own(
         self, org_id: OrgId, agent_id: str, wanted: PassageQuery
@@ -179,6 +163,30 @@ class Archival:
             log_no_vector(handle, error)
             return None
         return VectorOf(values=tuple(values), model=handle)
+
+
+def with_vectors(
+    embedder: Embedder,
+    monotonic: Callable[[], float],
+    handle: str | None,
+    texts: Sequence[NewText],
+) -> list[NewText]:
+    """See `Archival.with_vectors`."""
+    if handle is None:
+        return list(texts)
+    deadline = monotonic() + EMBED_BATCHES_LIMIT_S
+    done: list[NewText] = []
+    for batch in batched(texts, EMBED_BATCH):
+        try:
+            vectors = embedder.embed(handle, [text.text for text in batch], deadline=deadline)
+        except AppError as error:
+            log_no_vector(handle, error)
+            break
+        done += (
+            replace(text, vector=VectorOf(values=tuple(values), model=handle))
+            for text, values in zip(batch, vectors, strict=True)
+        )
+    return [*done, *texts[len(done) :]]
 
 
 def log_no_vector(handle: str, error: AppError) -> None:

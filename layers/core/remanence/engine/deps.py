@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from remanence.core.ids import IdSource
     from remanence.engine.custom import CustomTools
     from remanence.engine.points import Point
-    from remanence.engine.ports import Caller, Dispatcher, Ledger, Models, Recall, Store, Zones
+    from remanence.engine.ports import (
+        Caller,
+        Dispatcher,
+        FactStore,
+        Ledger,
+        Models,
+        Recall,
+        Store,
+        Zones,
+    )
     from remanence.engine.watch import StepSeen
 
 
@@ -39,6 +48,7 @@ class EngineDeps:
         busy_wait_s: how long a caller waits for a busy conversation.
         custom_tools: runs custom tools; None: this server runs none.
         caller: tells callers that their runs are over; None: this process tells nobody.
+        facts: keeps what the sweep reads of history for good; None: it reads nothing.
         cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
         watch: told of each committed step.
         reach: called at each named point of the main path; fault tests die there.
@@ -63,6 +73,7 @@ class EngineDeps:
     custom_tools: CustomTools | None = None
     caller: Caller | None = None
     watch: Callable[[StepSeen], None] = log_step
+    facts: FactStore | None = None
     reach: Callable[[Point], None] = pass_by
 
     @property

@@ -99,6 +99,7 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
                 limit=lookup.top_k,
                 start=lookup.start,
                 end=lookup.end,
+                as_of=lookup.as_of,
             )
             return Found(passages=tuple(hits_in_budget(hits, lookup.budget_tokens)))
         case ConversationSearch():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from remanence.engine.callback import call_back
 from remanence.engine.compact import compact
+from remanence.engine.facts import archive_facts
 from remanence.engine.summaries import Allowance
 from remanence.errors import AppError, StoreError
 
@@ -36,13 +37,15 @@ _ORDER = ("hanging", "callback", "large")
 class SweepReport:
     """What a sweep did: counts of conversations, and of callers who were told of a run's end.
 
-    `model_calls` and `model_tokens` are what its summaries cost.
+    `read`: spans of compacted history that were read for facts. `model_calls` and `model_tokens`
+    are what summaries and facts cost.
     """
 
     rung: int = 0
     compacted: int = 0
     skipped: int = 0
     told: int = 0
+    read: int = 0
     model_calls: int = 0
     model_tokens: int = 0
 
@@ -61,7 +64,7 @@ def sweep(
         deps: the world.
         share: of the context window, 0..1; above it a conversation is large.
         deadline: seconds of `time.monotonic`; nothing new is begun after it.
-        model_calls: how often summaries may be asked for.
+        model_calls: how often summaries and facts may be asked for.
         model_tokens: what they may cost, in and out. When either is spent, the conversations
             that are left wait for the next sweep.
     """
@@ -80,11 +83,13 @@ def sweep(
             done = _compacted(deps, item, allowance, deadline)
             compacted += done
             skipped += not done
+    read = archive_facts(deps, allowance, deadline=deadline)
     return SweepReport(
         rung=rung,
         compacted=compacted,
         skipped=skipped,
         told=told,
+        read=read,
         model_calls=model_calls - allowance.calls,
         model_tokens=model_tokens - allowance.tokens,
     )

@@ -120,6 +120,7 @@ class OwnSearchQuery(BaseModel):
     top_k: int = Field(default=10, ge=1, description="How many at most.")
     start_datetime: Instant | None = Field(default=None, description="Not before; inclusive.")
     end_datetime: Instant | None = Field(default=None, description="Not after; inclusive.")
+    as_of: Instant | None = Field(default=None, description="Facts that held then; null: now.")
 
     def to_query(self) -> PassageQuery:
         """The search as the store takes it."""
@@ -130,6 +131,7 @@ class OwnSearchQuery(BaseModel):
             limit=self.top_k,
             start=self.start_datetime,
             end=self.end_datetime,
+            as_of=self.as_of,
         )
 
 

@@ -95,6 +95,9 @@ class CompactionFields(BaseModel):
     model_settings: dict[str, Any] | None = Field(default=None, description="Stored, not used.")
     prompt: str | None = Field(default=None, description="Instructions; null: the default ones.")
     prompt_acknowledgement: bool | None = None
+    archive_facts: bool | None = Field(
+        default=None, description="Read what has left the window for facts, as passages."
+    )
 
     def applied_to(self, settings: CompactionSettings) -> CompactionSettings:
         """The settings with what was given."""

@@ -184,6 +184,10 @@ def read_agent(
         "include_base_tool_rules": False,
         "memory_blocks": list(_blocks(item, document, reading)),
     }
+    compaction = object_of(given.get("compaction_settings"))
+    if compaction.get("archive_facts"):
+        given["compaction_settings"] = {**compaction, "archive_facts": False}
+        reading.report("archive_facts is off: whose history is read for facts is decided here")
     given["tool_rules"] = list(_rules(item, set(given["tools"]), reading))
     messages, window_from, summaries = _history(item, reading) if with_messages else ((), 0, ())
     return FileAgent(

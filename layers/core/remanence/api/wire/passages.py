@@ -83,6 +83,7 @@ class PassageSearch(BaseModel):
     limit: int = Field(default=5, ge=1)
     start_date: Instant | None = Field(default=None, description="Not before; inclusive.")
     end_date: Instant | None = Field(default=None, description="Not after; inclusive.")
+    as_of: Instant | None = Field(default=None, description="Facts that held then; null: now.")
 
     def to_query(self) -> PassageQuery:
         """The search as the store takes it."""
@@ -95,6 +96,7 @@ class PassageSearch(BaseModel):
             limit=self.limit,
             start=self.start_date,
             end=self.end_date,
+            as_of=self.as_of,
         )
 
 

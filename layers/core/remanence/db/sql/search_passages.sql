@@ -5,6 +5,7 @@
 --          | null; span_starts, span_ends timestamptz[], around double precision (as in
 --          search_messages); embedding real[] | null and its model text | null; tags text[] | null,
 --          match_all_tags boolean; created_from, created_to timestamptz | null (both inclusive);
+--          as_of timestamptz | null (now): only what holds then, and a plan for later if null;
 --          page_limit integer
 -- returns: 0..page_limit rows: passage jsonb {row of passages, embedding: of its archive},
 --          score double precision (0..1; 0 when nothing was searched for), lexical_rank, vector_rank
@@ -46,6 +47,10 @@ eligible as not materialized (
             or passage.created_at >= %(created_from)s::timestamptz)
         and (%(created_to)s::timestamptz is null
             or passage.created_at <= %(created_to)s::timestamptz)
+        and (passage.valid_to is null
+            or passage.valid_to > coalesce(%(as_of)s::timestamptz, now()))
+        and (%(as_of)s::timestamptz is null or passage.valid_from is null
+            or passage.valid_from <= %(as_of)s::timestamptz)
 ),
 kept as materialized (
     select read.*, (row_number() over (
