@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.world import World, an_agent, history, value
+from support.coverage import check_coverage
+from support.world import World, an_agent, ended, history, value
 
 from remanence.core.context import compile_context
 from remanence.core.exchange import Reply, Request, Text
@@ -140,15 +141,16 @@ def test_summary_that_drops_names_and_numbers_is_asked_for_once_more_and_complet
     assert "4701" in text
 
 
-def test_message_that_arrives_while_a_summary_is_written_is_neither_lost_nor_covered(
+def test_messages_that_arrive_while_a_summary_is_written_are_neither_lost_nor_covered(
     fresh_database: Database, worlds: list[World]
 ) -> None:
     agent_id = a_talk(fresh_database, worlds)
-    talking = World.over(fresh_database.app_uri, [saying("still here")])
+    talking = World.over(fresh_database.app_uri, [saying("still here")] * 20)
     worlds.append(talking)
 
     def meanwhile(request: Request) -> Reply:
-        talking.say(agent_id, "And one more thing.")
+        for number in range(20):
+            assert ended(talking.say(agent_id, f"And one more thing: {number}.")).error is None
         return saying("4700 4701 4702 4703 4704 4705 4706")
 
     swept(fresh_database, worlds, meanwhile)
@@ -160,8 +162,11 @@ def test_message_that_arrives_while_a_summary_is_written_is_neither_lost_nor_cov
         agent_id,
     )
     assert covered == window_from - 1
-    assert window_from < last - 1
-    assert ("user", "And one more thing.") in history(fresh_database.admin_uri, agent_id)
+    assert window_from < last - 40
+    assert check_coverage(fresh_database.admin_uri) == 1
+    told = [text for role, text in history(fresh_database.admin_uri, agent_id) if role == "user"]
+    assert told[-20:] == [f"And one more thing: {number}." for number in range(20)]
+    assert len(talking.scripted.requests) == 20  # each turn asked its own model, once
 
 
 def test_compaction_is_paid_for_once_when_two_sweep_at_the_same_time(

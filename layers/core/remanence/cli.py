@@ -157,6 +157,15 @@ def _add_eval(evaluate: argparse.ArgumentParser) -> None:
     recall.add_argument("--runs", type=Path, help="folder for the rankings, as JSONL")
     recall.add_argument("--plot", type=Path, help="SVG file to write")
     recall.set_defaults(run=_eval_recall)
+    summaries = subjects.add_parser("summaries", help="what stays in view of a long conversation")
+    summaries.add_argument("folders", nargs="+", type=Path, help="each with messages.jsonl")
+    summaries.add_argument(
+        "--window",
+        type=int,
+        action="append",
+        help="tokens of the context window; may be given again (4000, 8000 and 32000)",
+    )
+    summaries.set_defaults(run=_eval_summaries)
 
 
 def _dev(_options: argparse.Namespace) -> int:
@@ -294,6 +303,13 @@ def _eval_recall(options: argparse.Namespace) -> int:
         plot=options.plot,
         say=print,
     )
+    return 0
+
+
+def _eval_summaries(options: argparse.Namespace) -> int:
+    from remanence.evaluation.summaries import measure_summaries  # noqa: PLC0415
+
+    measure_summaries(options.folders, windows=options.window or [4_000, 8_000, 32_000], say=print)
     return 0
 
 

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 # Share of the context window that all summaries together may fill.
 SUMMARIES_SHARE = 0.15
-# Share of the summaries' room that a leaf, and that a summary of summaries, may fill.
-LEAF_SHARE = 1 / 12
-NODE_SHARE = 1 / 6
-LEAST_LEAF_TOKENS = 48
+# Share of the summaries' room that a leaf, and that a summary of summaries, may fill: of what was
+# tried the best share of anchors in view (`remanence eval summaries`), with a shallow tree still.
+LEAF_SHARE = 1 / 4
+NODE_SHARE = 1 / 2
+# A model that writes more than this does not summarise.
+LEAF_TOKENS = (48, 1_500)
+NODE_TOKENS = (48, 3_000)
 # The most that one leaf covers: a share of the context window, so that a model can read it whole.
 LEAF_SPAN_SHARE = 0.6
 EXTRACTIVE = "extractive"
@@ -193,12 +196,14 @@ def summaries_budget(state: State) -> int:
 
 def leaf_budget(state: State) -> int:
     """What a summary of messages may fill, in tokens."""
-    return max(LEAST_LEAF_TOKENS, int(summaries_budget(state) * LEAF_SHARE))
+    least, most = LEAF_TOKENS
+    return min(most, max(least, int(summaries_budget(state) * LEAF_SHARE)))
 
 
 def node_budget(state: State) -> int:
     """What a summary of summaries may fill, in tokens."""
-    return max(LEAST_LEAF_TOKENS, int(summaries_budget(state) * NODE_SHARE))
+    least, most = NODE_TOKENS
+    return min(most, max(least, int(summaries_budget(state) * NODE_SHARE)))
 
 
 def extractive(items: Sequence[Message] | Sequence[Summary], budget_tokens: int) -> str:
