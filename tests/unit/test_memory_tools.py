@@ -257,7 +257,20 @@ def test_edit_over_the_limit_says_what_to_do(name: str, arguments: dict[str, Any
 
     assert_refused(result, f"holds {len(HUMAN.value)} characters", "may hold 200")
     assert "Shorten" in result.text
-    assert "archival memory" in result.text
+
+
+def test_edit_over_the_limit_is_made_once_the_lines_it_names_are_moved() -> None:
+    lines = [f"Fact number {number} of twelve." for number in range(12)]
+    full = (block("human", "\n".join(lines), limit=len("\n".join(lines)) + 10),)
+    added = "A fact that is somewhat longer than one of the others."
+
+    refused = run("memory_insert", full, label="human", new_string=added)
+    shorter = run("memory_rethink", full, label="human", new_memory="\n".join(lines[2:])).blocks
+
+    assert refused.status == "error"
+    assert "Its first 2 lines would free 50 characters" in refused.text
+    assert "archival_memory_insert" in refused.text
+    assert run("memory_insert", shorter, label="human", new_string=added).status == "success"
 
 
 def test_edit_up_to_the_limit_is_made() -> None:

@@ -55,10 +55,25 @@ def with_value(block: Block, value: str) -> Block:
     if len(value) > block.limit:
         raise Refusal(
             f"Nothing was changed: memory block `{block.label}` holds {len(block.value)} "
-            f"characters, would hold {len(value)}, and may hold {block.limit}. Shorten what it "
-            "says, or move older lines to archival memory and remove them here; then try again."
+            f"characters, would hold {len(value)}, and may hold {block.limit}. "
+            f"{_way_out(block, len(value) - block.limit)}"
         )
     return replace(block, value=value)
+
+
+def _way_out(block: Block, excess_chars: int) -> str:
+    """How to make room for an edit: the first lines of the block are its oldest."""
+    lines = block.value.split("\n")
+    for count in range(1, len(lines)):
+        freed = sum(len(line) + 1 for line in lines[:count])
+        if freed >= excess_chars:
+            which = "first line" if count == 1 else f"first {count} lines"
+            return (
+                f"Its {which} would free {freed} characters: keep what is in there with "
+                "archival_memory_insert if you have that tool, remove it here, then try again. "
+                "Or shorten what it says."
+            )
+    return "Shorten what it says, or what you add; then try again."
 
 
 def new_block(
