@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.coverage import check_coverage
-from support.world import World, an_agent, value
+from support.world import World, an_agent, ended, value
 
 from remanence.core.context import compile_context
 from remanence.core.exchange import Reply, Request, Text
@@ -70,7 +70,8 @@ class Talk:
         self.compactions = 0
 
     def turn(self, text: str) -> None:
-        self.talker.say(self.agent_id, text)
+        end = ended(self.talker.say(self.agent_id, text))
+        assert end.stop_reason == "end_turn"
 
     def compact(self) -> None:
         """What the schedule does; and a caller, when the window is not full enough for it."""
@@ -140,5 +141,23 @@ def test_facts_of_the_first_turns_are_in_view_or_found_after_forty_compactions(
         assert "lost" not in places.values()
         assert check_coverage(fresh_database.admin_uri) >= 40
         assert len(talk.talker.scripted.requests) == turns  # none of them was for a summary
+    finally:
+        talk.close()
+
+
+@pytest.mark.parametrize("turns", [120, pytest.param(500, marks=pytest.mark.perf)])
+def test_without_a_sweep_no_turn_is_blocked_and_no_model_is_asked_for_memory(
+    fresh_database: Database, turns: int
+) -> None:
+    talk = Talk(fresh_database, window=4_000)
+    try:
+        for fact, _, _ in FACTS:
+            talk.turn(f"{fact} {chatter(talk.chance, 120)}")
+        for _ in range(turns - len(FACTS)):
+            talk.turn(chatter(talk.chance, 300))
+
+        assert len(talk.talker.scripted.requests) == turns
+        assert check_coverage(fresh_database.admin_uri) > turns // 20
+        assert "lost" not in talk.where_facts_are().values()
     finally:
         talk.close()
