@@ -121,6 +121,22 @@ def test_window_and_summaries_are_carried(server: Server, client: Letta, agent: 
     assert done.summary.splitlines()[-1] in str(server.scripted.requests[-1].turns)
 
 
+def test_reading_history_for_facts_is_not_switched_on_by_a_file(client: Letta) -> None:
+    reader = client.agents.create(
+        name=uuid.uuid4().hex,
+        model=MODEL,
+        compaction_settings={"mode": "all", "archive_facts": True},  # type: ignore[typeddict-unknown-key]
+    )
+
+    after, repairs = take_in(client, client.agents.export_file(reader.id))
+
+    settings = client.agents.retrieve(after.id).compaction_settings
+    assert settings is not None
+    assert settings.mode == "all"
+    assert settings.to_dict().get("archive_facts") is not True
+    assert any("archive_facts is off" in repair for repair in repairs)
+
+
 def test_export_without_messages_has_none(client: Letta, agent: AgentState) -> None:
     document = json.loads(client.agents.export_file(agent.id, scrub_messages=True))
 

@@ -171,6 +171,7 @@ def _compaction_to_wire(agent: Agent) -> JsonObject:
         "mode": settings.mode,
         "sliding_window_percentage": settings.sliding_window_percentage,
         "clip_chars": settings.clip_chars,
+        "archive_facts": settings.archive_facts,
         "model": settings.model,
         "model_settings": agent.extras.get("compaction_model_settings"),
         "prompt": settings.prompt,
