@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from support.pg import Database
 
-    from remanence.core.types import CompactionSettings
+    from remanence.core.summaries import CompactionSettings
 
 FOREVER = float("inf")
 
@@ -283,6 +284,25 @@ def test_sweep_spends_no_more_than_it_may(fresh_database: Database, worlds: list
     assert second.model_tokens > 0
     assert (third.compacted, third.model_calls) == (0, 0)
     assert [len(summaries_of(fresh_database, agent_id)) for agent_id in agents] == [1, 1, 1]
+
+
+def test_summariser_has_its_own_model_and_settings(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    own = {
+        "model": "scripted/summariser",
+        "model_settings": {"temperature": 0.2, "max_output_tokens": 700},
+    }
+    agent_id = a_talk(fresh_database, worlds)
+    with psycopg.connect(fresh_database.admin_uri, autocommit=True) as conn:
+        conn.execute("update remanence.agents set compaction_settings = %s", (json.dumps(own),))
+
+    world = swept(fresh_database, worlds, saying("4700 4701 4702 4703 4704 4705 4706"))
+
+    asked = world.scripted.requests[0]
+    assert asked.handle == "scripted/summariser"
+    assert (asked.settings.temperature, asked.settings.max_output_tokens) == (0.2, 700)
+    assert summaries_of(fresh_database, agent_id)[0][0] == "scripted/summariser"
 
 
 @pytest.mark.parametrize("mode", ["self_compact_all", "self_compact_sliding_window"])

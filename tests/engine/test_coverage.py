@@ -13,7 +13,7 @@ from support.world import World, an_agent, value
 
 from remanence.core.exchange import Reply, Request, Text
 from remanence.core.ids import DEFAULT_ORG_ID
-from remanence.core.types import CompactionSettings
+from remanence.core.summaries import CompactionSettings
 from remanence.db.history import History
 from remanence.db.queries import Queries
 from remanence.engine.sweep import sweep

@@ -9,7 +9,8 @@ from support.world import new_id
 
 from remanence.core.exchange import ModelSettings
 from remanence.core.ids import AgentId, BlockId
-from remanence.core.types import Agent, Block, CompactionSettings
+from remanence.core.summaries import CompactionSettings
+from remanence.core.types import Agent, Block
 
 
 def an_agent(**fields: Any) -> Agent:

@@ -17,10 +17,10 @@ from remanence.core.findings import Embedded, Found
 from remanence.core.plan import plan_step
 from remanence.core.search_tools import ArchivalInsert, ArchivalSearch, MessageHit, PassageHit
 from remanence.core.step import StepIds, advance, apply_reply
+from remanence.core.summaries import CompactionSettings
 from remanence.core.types import (
     Agent,
     Block,
-    CompactionSettings,
     Conversation,
     Epoch,
     MemoryCounts,

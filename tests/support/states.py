@@ -10,11 +10,11 @@ from remanence.core.builtin import BUILTIN_TOOLS
 from remanence.core.calls import Clock
 from remanence.core.exchange import ModelSettings, Text, ToolCall, ToolReturn, Usage
 from remanence.core.step import StepIds
+from remanence.core.summaries import CompactionSettings
 from remanence.core.tokens import estimate_parts
 from remanence.core.types import (
     Agent,
     Block,
-    CompactionSettings,
     Conversation,
     MemoryCounts,
     Message,

@@ -10,8 +10,8 @@ from support.states import CLOCK, NOON, Ids, a_state, called, returned, said
 from remanence.core.compaction import apply_eviction, evict, plan_cut
 from remanence.core.extract import extract_summary, sentences
 from remanence.core.plan import plan_step
+from remanence.core.summaries import FAN_OUT
 from remanence.core.tokens import predict
-from remanence.core.types import FAN_OUT
 
 if TYPE_CHECKING:
     from remanence.core.types import Message, State

@@ -1,4 +1,4 @@
-"""What stands for messages that left the window. Values only."""
+"""What stands for messages that left the window, and how it is made. Values only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,34 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from remanence.core.exchange import ModelSettings
     from remanence.core.types import Message
+
+CompactionMode = Literal["sliding_window", "all", "self_compact_all", "self_compact_sliding_window"]
+# Summaries of one level side by side in the window, before the oldest are folded into one above.
+FAN_OUT = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionSettings:
+    """How an agent's history is compacted.
+
+    `sliding_window_percentage` is the share (0..1) of the context window that history keeps;
+    `clip_chars` bounds one summary; `model` None means: the agent's own model. `fan_out` is how
+    many summaries of one level are folded into one above them, at least 2. `archive_facts`: what
+    has left the window is read for facts, which become passages of archival memory.
+    """
+
+    mode: CompactionMode = "sliding_window"
+    sliding_window_percentage: float = 0.3
+    clip_chars: int | None = 50_000
+    model: str | None = None
+    prompt: str | None = None
+    prompt_acknowledgement: bool = False
+    fan_out: int = FAN_OUT
+    model_settings: ModelSettings | None = None
+    archive_facts: bool = False
+
 
 SummaryAuthor = Literal["step", "schedule", "caller", "import"]
 

@@ -56,6 +56,8 @@ ACKNOWLEDGEMENT = "Understood. I answer with the summary of what you send, and w
 # it has room for what one leaf covers (LEAF_SPAN_SHARE), and for times and names of speakers.
 TRANSCRIPT_SHARE = 0.75
 WORDS_PER_TOKEN = 0.6
+# The least that a summariser may write: some models think before they do.
+LEAST_ANSWER_TOKENS = 1_024
 # More than any message: its every sentence.
 WHOLE = 1_000_000
 
@@ -131,7 +133,7 @@ def summary_request(state: State, source: Source) -> Request:
         handle=settings.model or state.agent.model,
         system=settings.prompt or _prompt(source.prompt, source),
         turns=turns,
-        settings=ModelSettings(max_output_tokens=max(256, source.budget_tokens * 2)),
+        settings=_bounded(settings.model_settings or ModelSettings(), source),
     )
 
 
@@ -147,15 +149,23 @@ def self_summary_request(state: State, context: Context, source: Source, *, upto
         upto: the beginning of the first message that stays in view; empty: all messages leave.
     """
     reach = f'and before the one that begins with "{upto}" ' if upto else ""
-    prompt = state.agent.compaction_settings.prompt or _prompt(PROMPT_OF_SELF, source, reach)
+    settings = state.agent.compaction_settings
+    prompt = settings.prompt or _prompt(PROMPT_OF_SELF, source, reach)
     request = context.request
     return replace(
         request,
         handle=state.agent.model,
         turns=(*request.turns, Turn(role="user", parts=(Text(text=prompt),))),
         tool_choice="none",
-        settings=replace(request.settings, max_output_tokens=max(256, source.budget_tokens * 2)),
+        settings=_bounded(settings.model_settings or request.settings, source),
     )
+
+
+def _bounded(settings: ModelSettings, source: Source) -> ModelSettings:
+    """With a limit of the answer, if they have none: room for the summary, and to think."""
+    if settings.max_output_tokens is not None:
+        return settings
+    return replace(settings, max_output_tokens=max(LEAST_ANSWER_TOKENS, source.budget_tokens * 3))
 
 
 def _prompt(template: str, source: Source, reach: str = "") -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         RunId,
         ToolId,
     )
-    from remanence.core.summaries import Summary
+    from remanence.core.summaries import CompactionSettings, Summary
 
 
 def no_json() -> JsonObject:
@@ -113,31 +113,6 @@ class ToolRule:
     require_output_mapping: bool = False
     max_count_limit: int | None = None
     prompt_template: str | None = None
-
-
-CompactionMode = Literal["sliding_window", "all", "self_compact_all", "self_compact_sliding_window"]
-# Summaries of one level side by side in the window, before the oldest are folded into one above.
-FAN_OUT = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactionSettings:
-    """How an agent's history is compacted.
-
-    `sliding_window_percentage` is the share (0..1) of the context window that history keeps;
-    `clip_chars` bounds one summary; `model` None means: the agent's own model. `fan_out` is how
-    many summaries of one level are folded into one above them, at least 2. `archive_facts`: what
-    has left the window is read for facts, which become passages of archival memory.
-    """
-
-    mode: CompactionMode = "sliding_window"
-    sliding_window_percentage: float = 0.3
-    clip_chars: int | None = 50_000
-    model: str | None = None
-    prompt: str | None = None
-    prompt_acknowledgement: bool = False
-    fan_out: int = FAN_OUT
-    archive_facts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

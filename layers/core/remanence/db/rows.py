@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from remanence.core.exchange import PART_NAMES, JsonObject, ModelSettings, StoredPart, Usage
-from remanence.core.summaries import StandIn, Summary
+from remanence.core.summaries import CompactionSettings, StandIn, Summary
 from remanence.core.types import (
     Agent,
     Block,
-    CompactionSettings,
     Conversation,
     Epoch,
     MemoryCounts,
@@ -103,15 +102,19 @@ def agent_from_row(row: Row) -> Agent:
     return Agent(
         **_values(row, Agent, exclude=_AGENT_CONVERTED),
         model_settings=ModelSettings(**_values(row["model_settings"], ModelSettings)),
-        compaction_settings=CompactionSettings(
-            **_values(row["compaction_settings"], CompactionSettings)
-        ),
+        compaction_settings=_compaction_settings(row["compaction_settings"]),
         tool_rules=tuple(rule_from_row(rule) for rule in row["tool_rules"]),
         tags=tuple(row["tags"]),
         created_at=_at(row["created_at"]),
         updated_at=_at(row["updated_at"]),
         last_run_completion=instant(row["last_run_completion"]),
     )
+
+
+def _compaction_settings(row: Row) -> CompactionSettings:
+    given = row.get("model_settings")
+    settings = ModelSettings(**_values(given, ModelSettings)) if given else None
+    return CompactionSettings(**_values(row, CompactionSettings, model_settings=settings))
 
 
 _AGENT_CONVERTED = frozenset(

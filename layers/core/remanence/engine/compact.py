@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from remanence.core.claims import Due
     from remanence.core.ids import OrgId
-    from remanence.core.summaries import SummaryAuthor
-    from remanence.core.types import Agent, CompactionSettings, State
+    from remanence.core.summaries import CompactionSettings, SummaryAuthor
+    from remanence.core.types import Agent, State
     from remanence.engine.deps import EngineDeps
 
 # What a compaction that somebody asked for may spend on models.

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from remanence.core.claims import CancelledRun, RunOrder
     from remanence.core.events import Event
     from remanence.core.ids import OrgId
-    from remanence.core.types import CompactionSettings, State
+    from remanence.core.summaries import CompactionSettings
+    from remanence.core.types import State
     from remanence.engine.compact import Compacted
     from remanence.engine.deps import EngineDeps
 

@@ -17,10 +17,10 @@ from remanence.core.compaction import apply_eviction, evict, plan_cut
 from remanence.core.exchange import ModelSettings, Text, Usage
 from remanence.core.extract import said_in
 from remanence.core.ids import DEFAULT_ORG_ID, AgentId, ConversationId, MessageId, RunId
+from remanence.core.summaries import CompactionSettings
 from remanence.core.tokens import estimate_parts
 from remanence.core.types import (
     Agent,
-    CompactionSettings,
     Conversation,
     MemoryCounts,
     Message,

@@ -27,7 +27,8 @@ from remanence.api.wire.model_fields import (
 )
 from remanence.api.wire.tools import RuleFields, rule_from_wire
 from remanence.core.exchange import JsonObject, ModelSettings
-from remanence.core.types import Agent, CompactionMode, CompactionSettings
+from remanence.core.summaries import CompactionMode, CompactionSettings
+from remanence.core.types import Agent
 from remanence.errors import LimitExceeded, NotSupported
 
 # Tokens of an agent's window unless a caller asks for more. Every step pays for its whole window
@@ -92,7 +93,9 @@ class CompactionFields(BaseModel):
     )
     clip_chars: int | None = Field(default=None, ge=1, description="Characters of one summary.")
     model: str | None = Field(default=None, description="Who summarises; null: the agent's model.")
-    model_settings: dict[str, Any] | None = Field(default=None, description="Stored, not used.")
+    model_settings: ModelSettingsFields | None = Field(
+        default=None, description="Of the summariser; null: its provider's defaults."
+    )
     prompt: str | None = Field(default=None, description="Instructions; null: the default ones.")
     prompt_acknowledgement: bool | None = None
     archive_facts: bool | None = Field(
@@ -108,6 +111,9 @@ class CompactionFields(BaseModel):
             for name in given
             if name in clearable or getattr(self, name) is not None
         }
+        if "model_settings" in self.model_fields_set:
+            wanted = self.model_settings
+            changes["model_settings"] = wanted and wanted.applied_to(ModelSettings())
         return replace(settings, **changes)
 
 
@@ -281,6 +287,10 @@ class AgentFields(BaseModel):
             given["embedding_config"] = self.embedding_config.rest()
         elif self.embedding is not None:
             given["embedding_config"] = {}
-        if self.compaction_settings is not None and self.compaction_settings.model_settings:
-            given["compaction_model_settings"] = self.compaction_settings.model_settings
+        compaction = self.compaction_settings
+        if compaction is not None and "model_settings" in compaction.model_fields_set:
+            asked = compaction.model_settings
+            given["compaction_model_settings"] = (
+                None if asked is None else asked.model_dump(exclude_unset=True)
+            )
         return given

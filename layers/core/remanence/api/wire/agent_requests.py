@@ -19,7 +19,8 @@ from remanence.core.exchange import JsonObject, ModelSettings
 from remanence.core.ids import AgentId, IdSource
 from remanence.core.prompts import default_system
 from remanence.core.rules import check_rules
-from remanence.core.types import Agent, AgentType, CompactionSettings, Message, StopReason, ToolRule
+from remanence.core.summaries import CompactionSettings
+from remanence.core.types import Agent, AgentType, Message, StopReason, ToolRule
 from remanence.db.catalog_agents import AgentChange, AgentView, NewAgent
 from remanence.errors import InvalidRequest
 
