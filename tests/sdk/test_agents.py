@@ -501,7 +501,9 @@ REFUSALS = [
         r"tool_rules\[0\]",
         id="unknown rule",
     ),
-    pytest.param({"secrets": {"KEY": "s3cret"}}, APIStatusError, "secrets", id="secrets"),
+    pytest.param(
+        {"secrets": {"NO NAME": "s3cret"}}, UnprocessableEntityError, "secrets", id="secrets"
+    ),
     pytest.param({"folder_ids": ["source-1"]}, APIStatusError, "folders", id="folders"),
 ]
 
@@ -570,7 +572,8 @@ def test_refusals_that_a_retry_cannot_mend_say_so(server: Server) -> None:
     agent = an_sdk_agent(server.client())
 
     not_served = httpx.patch(
-        f"{server.base_url}/v1/agents/{agent.id}", json={"secrets": {"KEY": "s3cret"}}
+        f"{server.base_url}/v1/agents/{agent.id}",
+        json={"folder_ids": ["s3cret"], "secrets": {"KEY": "s3cret"}},
     )
 
     assert not_served.status_code == 501

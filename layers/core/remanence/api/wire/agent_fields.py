@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from remanence.api.agent_secrets import Secrets
 from remanence.api.ids import of_kind
 from remanence.api.wire.blocks import Tag
+from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.model_fields import (
     EmbeddingConfigFields,
     LlmConfigFields,
@@ -117,7 +118,7 @@ class CompactionFields(BaseModel):
         return replace(settings, **changes)
 
 
-class AgentFields(BaseModel):
+class AgentFields(WriteBody):
     """What may be set of an agent at any time."""
 
     name: str | None = Field(

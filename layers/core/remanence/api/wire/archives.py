@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.model_fields import EmbeddingConfigFields
 from remanence.api.wire.models import EmbeddingConfig
@@ -51,7 +52,7 @@ def archive_to_wire(archive: Archive) -> ArchiveState:
     )
 
 
-class CreateArchive(BaseModel):
+class CreateArchive(WriteBody):
     """A new archive."""
 
     name: str = Field(min_length=1, max_length=500)
@@ -74,7 +75,7 @@ class CreateArchive(BaseModel):
         return self.embedding_config.to_handle() if self.embedding_config else default
 
 
-class UpdateArchive(BaseModel):
+class UpdateArchive(WriteBody):
     """Changes of an archive: what is left out stays as it is."""
 
     name: str | None = Field(default=None, min_length=1, max_length=500)
@@ -108,7 +109,7 @@ class ArchivePassageCreate(PassageCreate):
         )
 
 
-class ArchivePassagesCreate(BaseModel):
+class ArchivePassagesCreate(WriteBody):
     """Texts for an archive."""
 
     passages: list[ArchivePassageCreate] = Field(max_length=MAX_PASSAGES)

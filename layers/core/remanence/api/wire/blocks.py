@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from remanence.api.wire.bodies import WriteBody
 from remanence.core.builtin import DEFAULT_BLOCK_DESCRIPTIONS, DEFAULT_BLOCK_LIMIT_CHARS
 from remanence.core.exchange import JsonObject
 from remanence.core.ids import DEFAULT_USER_ID, BlockId
@@ -96,7 +97,7 @@ def _is_unset(name: str, value: object) -> bool:
     return name == "is_template" and value is None
 
 
-class BlockExtras(BaseModel):
+class BlockExtras(WriteBody):
     """Fields of the protocol that are stored and read back, without effect."""
 
     is_template: bool | None = None

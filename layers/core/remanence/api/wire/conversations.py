@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.inputs import RunRequest
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.model_fields import ModelSettingsFields
@@ -66,7 +67,7 @@ def conversation_to_wire(view: ConversationView) -> ConversationState:
     )
 
 
-class ConversationFields(BaseModel):
+class ConversationFields(WriteBody):
     """What may be set of a conversation at any time; null clears it."""
 
     summary: str | None = Field(default=None, max_length=10_000, description="A title.")

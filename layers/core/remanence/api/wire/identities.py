@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from remanence.api.ids import of_kind
+from remanence.api.wire.bodies import WriteBody
 from remanence.core.exchange import JsonObject, JsonValue
 from remanence.db.identities import Identity, IdentityType, IdentityWrite
 
@@ -55,7 +56,7 @@ def identity_to_wire(identity: Identity) -> IdentityState:
     )
 
 
-class CreateIdentity(BaseModel):
+class CreateIdentity(WriteBody):
     """A new identity."""
 
     identifier_key: Key
@@ -81,7 +82,7 @@ class CreateIdentity(BaseModel):
         )
 
 
-class UpdateIdentity(BaseModel):
+class UpdateIdentity(WriteBody):
     """Changes of an identity: what is left out stays as it is."""
 
     identifier_key: Key | None = None

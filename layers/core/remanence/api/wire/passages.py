@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.models import EmbeddingConfig, provider_type_of
 from remanence.core.archival import FoundPassage, PassageQuery, PassageRecord
@@ -64,7 +65,7 @@ class ScoredPassage(BaseModel):
     )
 
 
-class PassageCreate(BaseModel):
+class PassageCreate(WriteBody):
     """A text for archival memory."""
 
     text: str = Field(min_length=1, description="The text to remember.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from remanence.api.wire.bodies import WriteBody
 from remanence.core.builtin import DEFAULT_RETURN_CHAR_LIMIT
 from remanence.core.custom_tools import ToolRan
 from remanence.core.ids import ToolId
@@ -23,7 +24,7 @@ class PipRequirement(BaseModel):
     version: str | None = Field(default=None, description="Its version; mostly left out.")
 
 
-class _ToolFields(BaseModel):
+class _ToolFields(WriteBody):
     """What may be said of a tool when it is made and when it is changed."""
 
     description: str | None = Field(

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.passages import PassageState, distinct_tags
 from remanence.core.exchange import JsonObject
@@ -54,7 +55,7 @@ class BlockVersionState(BaseModel):
     sha256: str = Field(description="Of the value in UTF-8, in hexadecimal.")
 
 
-class PassageChange(BaseModel):
+class PassageChange(WriteBody):
     """Changes of a passage: what is left out stays as it is."""
 
     text: str | None = Field(default=None, min_length=1, description="The text to remember.")
