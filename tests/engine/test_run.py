@@ -832,3 +832,13 @@ def test_words_of_the_user_stay_the_last_when_memory_was_changed_before_them(
     assert last.parts[-1] == Text(text="Who am I?")
     assert isinstance(last.parts[0], Text)
     assert "<value>\nAda\n</value>" in last.parts[0].text
+
+
+def test_bell_of_a_conversation_that_was_deleted_finds_nothing_to_do(
+    database: Database, worlds: list[World]
+) -> None:
+    world = a_world(worlds, database)
+
+    more = world.engine.advance(DEFAULT_ORG_ID, new_id("conv"), deadline=float("inf"))
+
+    assert more is False

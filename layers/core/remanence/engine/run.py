@@ -139,7 +139,7 @@ class Engine:
 
         Args:
             org_id: of the conversation.
-            conversation_id: may have nothing to do any more; then nothing happens.
+            conversation_id: may have nothing to do any more, or be deleted; then nothing happens.
             deadline: seconds of `time.monotonic` by which the step must be committed.
 
         Returns:
@@ -148,6 +148,12 @@ class Engine:
         Raises:
             LeaseLost: another worker has it; nothing was written.
         """
+        try:
+            return self._advance(org_id, conversation_id, deadline)
+        except NotFound:  # deleted, before the step or during it
+            return False
+
+    def _advance(self, org_id: OrgId, conversation_id: str, deadline: float) -> bool:
         deps = self._deps
         deps.reach(Point.BEFORE_CLAIM)
         meter = Meter(deps.monotonic_ns)
