@@ -30,11 +30,11 @@ def test_context_of_lambda_is_believed_behind_the_adapter_only(
 ) -> None:
     monkeypatch.setenv("REMANENCE_PG_URI", "postgresql://nobody@127.0.0.1:9/none")
     monkeypatch.setenv(variable, "8080")
-    wiring.lambda_parts.cache_clear()
+    wiring._rotating.cache_clear()
     try:
         app = wiring.lambda_chat_app()
     finally:
-        wiring.lambda_parts.cache_clear()
+        wiring._rotating.cache_clear()
 
     assert app.state.deps.trusts_lambda_context is trusted
     assert app.state.deps.calls_private_addresses is False

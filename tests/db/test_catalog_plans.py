@@ -27,6 +27,8 @@ FILTERS: dict[str, dict[str, Any]] = {
         "base_template_id": None,
         "last_stop_reason": None,
         "block_id": None,
+        "identity_id": None,
+        "identifier_keys": None,
         "tags": None,
         "match_all_tags": False,
         "with_hidden": False,
@@ -46,6 +48,8 @@ FILTERS: dict[str, dict[str, Any]] = {
         "agents_eq": None,
         "agents_gt": None,
         "agents_lt": None,
+        "identity_id": None,
+        "identifier_keys": None,
     },
 }
 

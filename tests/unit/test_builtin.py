@@ -38,6 +38,7 @@ CONTRACT = {
             "top_k": "integer",
             "start_datetime": "string",
             "end_datetime": "string",
+            "as_of": "string",  # ours, optional
         },
     ),
     "core_memory_append": ("letta_memory_core", {"label*": "string", "content*": "string"}),

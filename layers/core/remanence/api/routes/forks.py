@@ -3,17 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from remanence.api.deps import ThisCall
 from remanence.api.ids import AgentIdPath, of_kind
 from remanence.api.wire.agents import AgentState, agent_to_wire
+from remanence.api.wire.bodies import WriteBody
 from remanence.db.forks import AgentFork
 
 router = APIRouter(tags=["agents"])
 
 
-class ForkAgent(BaseModel):
+class ForkAgent(WriteBody):
     """From where to fork, and what to share."""
 
     step_id: Annotated[str, of_kind("step")] | None = Field(
