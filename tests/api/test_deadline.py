@@ -4,6 +4,7 @@ import pytest
 
 from remanence import wiring
 from remanence.api.deadline import HEADER, MARGIN_S, deadline_in
+from remanence.engine.watch import log_step
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ def test_context_of_lambda_is_believed_behind_the_adapter_only(
     monkeypatch.setenv(variable, "8080")
     wiring._rotating.cache_clear()
     try:
-        app = wiring.lambda_chat_app()
+        app = wiring.lambda_chat_app(log_step)._current()
     finally:
         wiring._rotating.cache_clear()
 

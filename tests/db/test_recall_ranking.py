@@ -302,6 +302,7 @@ def _rows_read(database: Database, table: str, thread: Thread) -> int:
         "around": 1.0,
         "created_from": None,
         "created_to": None,
+        "as_of": None,
         "agent_id": thread.agent_id,
         "conversation_id": None,
         "archive_id": None,

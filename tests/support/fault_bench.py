@@ -366,7 +366,7 @@ _STORED = {
         select array_position(%(agents)s, agent_id) as agent, level, from_seq, to_seq,
             parent_id is null as is_root
         from remanence.summaries where agent_id = any(%(agents)s)
-        order by agent, from_seq, level""",
+        order by agent, from_seq, level, is_root""",
 }
 _NEVER = {
     "a run is not over": """
