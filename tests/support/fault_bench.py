@@ -237,8 +237,12 @@ class Bench:
         return job
 
     def time_passes(self) -> None:
-        """Every lease of a dead worker runs out, and what hangs has been hanging for long."""
+        """Leases and claims of a dead worker run out, and what hangs has been hanging for long."""
         with self.admin.pipeline():
+            self.admin.execute(
+                "update remanence.conversations set compaction_until = clock_timestamp()"
+                " - interval '1 s' where compaction_until is not null"
+            )
             self.admin.execute(
                 "update remanence.conversations set lease_until = clock_timestamp()"
                 " - interval '1 s' where lease_until is not null"
