@@ -1,8 +1,8 @@
 """Agents that live at random for a while: everything that can change a prompt happens to them.
 
-`Talks.play` talks to a few agents, edits their blocks from outside, compacts, recompiles,
-reconfigures them, answers approvals and returns of the caller's tools; `sent` is what each step
-really asked of the model, by step id.
+`Talks.play` talks to a few agents, edits their blocks from outside, compacts, recompiles, attaches
+and detaches blocks and tools, reconfigures agents, answers approvals and returns of the caller's
+tools; `sent` is what each step really asked of the model, by step id.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from support.world import World, a_block, a_message, an_agent, an_order, attach_block
+from support.world import (
+    World,
+    a_block,
+    a_message,
+    a_tool,
+    an_agent,
+    an_order,
+    attach_block,
+)
 
 from remanence.core.events import StepStarted, StepStored
 from remanence.core.exchange import (
@@ -177,6 +185,7 @@ class Talks:
     def play(self, *, steps: int) -> dict[str, Request]:
         """Let them live until `steps` requests were answered; what was sent, by step id."""
         acts = [self._say] * 8 + [self._edit, self._edit, self._compact, self._recompile, self._set]
+        acts += [self._link_block, self._link_tool]
         while len(self.model.sent) < steps:
             with suppress(AppError):  # a block that is full, a conversation that has nothing to cut
                 self.model.rng.choice(acts)(self.model.rng.choice(self.agents))
@@ -254,6 +263,20 @@ class Talks:
                     agent_id,
                 ],
             )
+
+    def _link_block(self, agent_id: str) -> None:
+        """The shared block comes or goes."""
+        self.catalog.agents.link_block(
+            DEFAULT_ORG_ID, agent_id, self.shared, attach=self.model.rng.random() < 0.6
+        )
+
+    def _link_tool(self, agent_id: str) -> None:
+        """A tool comes or goes."""
+        with psycopg.connect(self.admin_uri, autocommit=True) as conn:
+            tool_id = a_tool(conn, self.model.rng.choice(TOOLS))
+        self.catalog.agents.link_tool(
+            DEFAULT_ORG_ID, agent_id, tool_id, attach=self.model.rng.random() < 0.6
+        )
 
     def _conversation(self, agent_id: str) -> str:
         with psycopg.connect(self.admin_uri) as conn:
