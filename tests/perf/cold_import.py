@@ -2,10 +2,10 @@
 
     python tests/perf/cold_import.py [BUILD_DIRECTORY]
 
-builds the artefact (or takes the build that is named), imports each function's `app` from it in
-fresh processes, once as deployed and once with the precompiled files left out, and prints the
-median of five, with the layers' unzipped sizes. The last rows are parts that functions load when
-they need them, not at import.
+(`make coldstart`) builds the artefact (or takes the build that is named), imports each function's
+`app` from it in fresh processes, once as deployed and once with the precompiled files left out, and
+prints the median of five, with the layers' unzipped sizes. The last rows are parts that functions
+load when they need them, not at import, and all of them at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.bundle import ARCHITECTURE, FUNCTIONS, Bundle, build, find_python313, size_mb
 
 ROUNDS = 5
+NAIVE = (
+    "openai, anthropic, boto3, fastapi, mangum, uvicorn, psycopg, aws_lambda_powertools, pydantic"
+)
 PARTS = {
+    "everything, naively": f"import {NAIVE}; boto3.client('sqs', region_name='eu-central-1')",
     "openai client": "import openai; openai.OpenAI(api_key='x')",
     "anthropic client": "import anthropic; anthropic.Anthropic(api_key='x')",
     "boto3 client (sqs)": "import boto3; boto3.client('sqs', region_name='eu-central-1')",
@@ -32,11 +36,13 @@ PARTS = {
     "powertools tracer": "from aws_lambda_powertools import Tracer; Tracer(auto_patch=False)",
 }
 _MEASURED = """
-import resource, time
+import resource, sys, time
+before = len(sys.modules)
 began = time.process_time()
 {code}
 seconds = time.process_time() - began
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+print(seconds, peak_mb, len(sys.modules) - before)
 """
 
 
@@ -54,12 +60,12 @@ def main() -> None:
         for with_pyc, without in zip(compiled.layers, sources.layers, strict=True):
             name = with_pyc.parent.name
             print(f"{name:26}{size_mb(with_pyc):10.1f}{size_mb(without):14.1f}")
-        print(f"\n{'import, CPU s (RSS MB)':26}   as deployed   without .pyc")
+        print(f"\n{'CPU s (peak MB, modules)':26}     as deployed    without .pyc")
         rows = [(name, name, "import app") for name in FUNCTIONS]
         rows += [(name, "api", code) for name, code in PARTS.items()]
         for name, function, code in rows:
             cells = [_cost(bundle, function, code) for bundle in (compiled, sources)]
-            print(f"{name:26}{cells[0]:>14}{cells[1]:>15}", flush=True)
+            print(f"{name:26}{cells[0]:>16}{cells[1]:>16}", flush=True)
 
 
 def _without_compiled(root: Path, target: Path) -> Path:
@@ -77,10 +83,11 @@ def _cost(bundle: Bundle, function: str, code: str) -> str:
         ).stdout.splitlines()[-1]
         for _ in range(ROUNDS)
     ]
-    seconds, megabytes = (
-        statistics.median(float(answer.split()[column]) for answer in answers) for column in (0, 1)
+    seconds, megabytes, modules = (
+        statistics.median(float(answer.split()[column]) for answer in answers)
+        for column in (0, 1, 2)
     )
-    return f"{seconds:.2f} ({megabytes:.0f})"
+    return f"{seconds:.2f} ({megabytes:.0f}, {modules:.0f})"
 
 
 if __name__ == "__main__":

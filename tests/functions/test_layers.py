@@ -1,0 +1,68 @@
+"""Layers are the same bytes wherever they are built, and know no path of the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from support.bundle import ARCHITECTURE, REPOSITORY, find_python313, size_mb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CORE_LIMIT_MB = 8
+
+
+@pytest.mark.parametrize("layer", ["core", pytest.param("deps", marks=pytest.mark.perf)])
+def test_two_builds_in_different_folders_are_the_same(layer: str, tmp_path: Path) -> None:
+    first, second = (built(layer, tmp_path / folder) for folder in ("here", "and/over/there"))
+
+    assert digests(first) == digests(second)
+    assert str(tmp_path).encode() not in b"".join(
+        path.read_bytes() for path in first.rglob("*.pyc") if "remanence" in path.parts
+    )
+
+
+def test_core_layer_is_our_package_alone_and_small(tmp_path: Path) -> None:
+    site = built("core", tmp_path)
+
+    assert [path.name for path in site.iterdir()] == ["remanence"]
+    assert not {path.suffix for path in site.rglob("*") if path.is_file()} - {
+        *(".py", ".pyc", ".sql", ".typed", ".json", ".html", ".css", ".js", ".svg")
+    }
+    assert size_mb(site) < CORE_LIMIT_MB
+
+
+def built(layer: str, folder: Path) -> Path:
+    """The layer, made from a copy of its folder, as `sam build` has it made."""
+    python = find_python313()
+    if python is None:
+        pytest.skip("needs Python 3.13, the runtime's own")
+    source = folder / "source"
+    shutil.copytree(
+        REPOSITORY / "layers" / layer, source, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    variables = {"ARTIFACTS_DIR": str(folder / "made"), "ARCHITECTURE": ARCHITECTURE}
+    done = subprocess.run(
+        ["make", f"build-{layer.title()}Layer", f"PYTHON={python}"],
+        cwd=source,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "made" / "python"
+
+
+def digests(site: Path) -> dict[str, str]:
+    """What each file holds, by its path."""
+    return {
+        str(path.relative_to(site)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(site.rglob("*"))
+        if path.is_file()
+    }
