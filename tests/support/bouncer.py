@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from remanence.local.binaries import identity_for
 from remanence.local.cluster import ADMIN, LOGIN, OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from remanence.local.postgres import EmbeddedPostgres
 
@@ -61,15 +62,19 @@ class Bouncer:
         mode: str = "transaction",
         pool_size: int = 2,
         port: int = 0,
+        users: Mapping[str, str] = MappingProxyType({}),
     ) -> Generator[Bouncer]:
-        """Run a pooler for all databases of `pg` until the block ends; 0 is any free port."""
+        """Run a pooler for all databases of `pg` until the block ends; 0 is any free port.
+
+        `users` are passwords of further roles, by name.
+        """
         folder = Path(tempfile.mkdtemp(prefix="remanence-bouncer-"))
         identity = identity_for(folder)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             port = probe.getsockname()[1]
-        _write_config(folder, pg, port=port, mode=mode, pool_size=pool_size)
+        _write_config(folder, pg, port=port, mode=mode, pool_size=pool_size, users=users)
         for path in (folder, *folder.iterdir()):
             identity.give(path)
         process = subprocess.Popen(
@@ -94,14 +99,21 @@ def pgbouncer_program() -> str | None:
 
 
 def _write_config(
-    folder: Path, pg: EmbeddedPostgres, *, port: int, mode: str, pool_size: int
+    folder: Path,
+    pg: EmbeddedPostgres,
+    *,
+    port: int,
+    mode: str,
+    pool_size: int,
+    users: Mapping[str, str],
 ) -> None:
-    users: list[str] = []
+    passwords = dict(users)
     for role in (ADMIN, OWNER, LOGIN):
         parts = urlsplit(pg.uri(role))
-        users.append(f'"{role}" "{parts.password}"\n')
+        passwords[role] = str(parts.password)
         server_port = parts.port
-    (folder / "users.txt").write_text("".join(users))
+    lines = [f'"{role}" "{password}"\n' for role, password in passwords.items()]
+    (folder / "users.txt").write_text("".join(lines))
     (folder / "bouncer.ini").write_text(
         _CONFIG.format(
             server_port=server_port, port=port, folder=folder, mode=mode, pool_size=pool_size
