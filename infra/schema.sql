@@ -2794,6 +2794,19 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.share_moment_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    -- one that was taken already belongs to blocks of the same step, and lies before it; a row
+    -- that is older than this transaction was copied
+    if nullif(current_setting('remanence.moment', true), '') is null and new.created_at >= now() then
+        perform set_config('remanence.moment', new.created_at::text, true);
+    end if;
+    return new;
+end
+$$;
+
 CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -4254,6 +4267,8 @@ CREATE TRIGGER passages_time BEFORE INSERT OR UPDATE ON remanence.passages FOR E
 
 CREATE TRIGGER steps_ledger_trigger AFTER INSERT ON remanence.steps FOR EACH ROW EXECUTE FUNCTION remanence.enter_step_v1();
 
+CREATE TRIGGER steps_share_moment BEFORE INSERT ON remanence.steps FOR EACH ROW EXECUTE FUNCTION remanence.share_moment_v1();
+
 ALTER TABLE ONLY remanence.agent_secrets
     ADD CONSTRAINT agent_secrets_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
 
@@ -4794,6 +4809,9 @@ GRANT ALL ON FUNCTION remanence.set_agent_tools_v1(p_org_id text, p_agent_id tex
 
 REVOKE ALL ON FUNCTION remanence.set_vector_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.set_vector_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.share_moment_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.share_moment_v1() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;

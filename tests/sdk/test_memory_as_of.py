@@ -145,3 +145,13 @@ def test_the_past_of_a_deleted_agent_is_gone(
 
     gone = http.get(f"/v1/agents/{agent.id}/core-memory/blocks", params={"as_of": "2999-01-01"})
     assert gone.status_code == 404
+
+
+def test_step_that_only_stored_a_passage_is_shown_with_it(
+    client: Letta, http: httpx.Client, agent: AgentState
+) -> None:
+    script = '[[script: call archival_memory_insert {"content": "alone"}]] [[and: say Done.]]'
+    answer = client.agents.messages.create(agent.id, messages=[{"role": "user", "content": script}])
+    step_id = next(message.step_id for message in answer.messages if message.step_id)
+
+    assert passages(http, agent, step_id) == ["alone"]
