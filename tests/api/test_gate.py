@@ -91,7 +91,7 @@ def test_body_of_an_unknown_caller_is_not_read(locked: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/agents", "/v1/blocks", "/v1/tools", "/v1/models", "/v1/tags", "/v1/health"]
+    "path", ["/v1/agents", "/v1/blocks", "/v1/tools", "/v1/tags", "/v1/health"]
 )
 def test_both_spellings_of_a_path_are_served_without_a_redirect(server: Server, path: str) -> None:
     answers = [httpx.get(server.base_url + spelling) for spelling in (path, f"{path}/")]

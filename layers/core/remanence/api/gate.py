@@ -33,6 +33,8 @@ _OPEN_PATHS = frozenset(
         "/docs/docs.js",
     }
 )
+# Letta's SDKs ask for the same with a slash at the end, and mean another list.
+_OPENAI_LIST = "/v1/models"
 # A body without any of these needs no second look: the escapes of NUL and of half a character,
 # the numbers JSON does not have, and brackets enough to be deep.
 _SUSPECT = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity|[eE]\+?\d{3}")
@@ -62,9 +64,18 @@ class Gate:
         scope.setdefault("state", {})["actor"] = authenticate(scope["headers"], key)
         if "\0" in path or b"%00" in scope["query_string"]:
             raise InvalidRequest("the address must not contain NUL characters")
-        if f"{path}/" in self._collections:  # both spellings are served, without a redirect
+        # Both spellings are served, without a redirect, unless the other one is somebody else's.
+        if f"{path}/" in self._collections and not _is_openais(path, scope["headers"]):
             scope = {**scope, "path": f"{path}/", "raw_path": f"{path}/".encode()}
         await self._app(scope, await _checked_body(scope, receive), send)
+
+
+def _is_openais(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether it is the list of models that a client made for OpenAI asks for."""
+    return path == _OPENAI_LIST and not any(
+        name == b"user-agent" and value.startswith((b"Letta/", b"AsyncLetta/", b"letta-client/"))
+        for name, value in headers
+    )
 
 
 async def _checked_body(scope: Scope, receive: Receive) -> Receive:
