@@ -12,7 +12,7 @@ import pytest
 from support.server import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from support.server import Server
 
@@ -21,19 +21,7 @@ PIECES = [
     *("'", "''", '"', '"unclosed', "\\", "\\'", "%", "_", "(", "(((", ")", "!", "&", "|", "<->"),
     *(":*", "a:*b", "a & | b", "!!", "-", "--", "/*", "$$", "${x}", "{{x}}", "%s", "%(query)s"),
     *("' or 1=1 --", "'; drop table remanence.messages; --", "select pg_sleep(9)", "NULL", "\\x00"),
-    *(
-        "😀",
-        "👩‍👩‍👧",
-        "🇵🇹",
-        "e\u0301",
-        "\u202eevil",
-        "שלום",
-        "مرحبا",
-        "汉字",
-        "ไทย",
-        "\ufeff",
-        "\u200b",
-    ),
+    *("😀", "👩‍👩‍👧", "e\u0301", "\u202eevil", "שלום", "مرحبا", "汉字", "ไทย", "\ufeff", "\u200b"),
     *("\ufffe", "\uffff", "\U0010ffff", "\n", "\t", "\r\n", "\x1b[31m", "\x7f", " ", "", "a" * 500),
     *("*", "?", "[a-z]+", "(?:a+)+$", "<script>", "tea", "OR", "AND NOT", "near/3", "1e309"),
 ]
@@ -79,10 +67,11 @@ class Searches:
         headers = {"content-type": "application/json"}
         return self.http.post(path, content=json.dumps(body).encode(), headers=headers)
 
-    def faults(self, query: str) -> list[str]:
+    def faults(self, queries: Iterable[str]) -> list[str]:
         """What is neither an answer nor a refusal that says why."""
         return [
-            f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {query[:40]!r}"
+            f"{answer.request.url.path}: {answer.status_code} {query[:40]!r}"
+            for query in queries
             for answer in self.answers(query)
             if not _is_clear(answer)
         ]
@@ -95,23 +84,27 @@ def _is_clear(answer: httpx.Response) -> bool:
 
 
 @pytest.fixture(scope="module")
-def searches(server: Server) -> Searches:
-    return Searches(server)
+def searches(server: Server) -> Iterator[Searches]:
+    searches = Searches(server)
+    yield searches
+    searches.http.close()
 
 
 def test_hostile_queries_are_answered_or_refused(searches: Searches) -> None:
-    assert [fault for query in PIECES for fault in searches.faults(query)] == []
+    together = ["".join(PIECES[start : start + 4]) for start in range(0, len(PIECES), 4)]
+
+    assert searches.faults(together) == []
 
 
 def test_queries_that_are_no_text_are_refused_where_they_arrive(searches: Searches) -> None:
     for query in UNSTORABLE:
         statuses = {answer.status_code for answer in searches.answers(query)}
-        assert searches.faults(query) == []
+        assert searches.faults([query]) == []
         assert 422 in statuses
 
 
 def test_queries_of_a_megabyte_are_answered_or_refused(searches: Searches) -> None:
-    assert [fault for query in LONG for fault in searches.faults(query)] == []
+    assert searches.faults(LONG) == []
 
 
 def test_server_still_finds_what_is_there(searches: Searches) -> None:
@@ -122,9 +115,10 @@ def test_server_still_finds_what_is_there(searches: Searches) -> None:
 
 @pytest.mark.fuzz
 def test_ten_thousand_hostile_queries_are_answered_or_refused(searches: Searches) -> None:
-    chance = random.Random(4)
-    faults = []
-    for _ in range(10_000 // 11 + 1):  # each goes to eleven routes
-        faults += searches.faults("".join(chance.choices(PIECES, k=chance.randint(1, 6))))
+    chance = random.Random(4)  # noqa: S311 - the same at each try
+    queries = PIECES + [
+        "".join(chance.choices(PIECES, k=chance.randint(1, 6)))
+        for _ in range(10_000 // 11 + 1)  # each goes to eleven routes
+    ]
 
-    assert faults == []
+    assert searches.faults(queries) == []
