@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from remanence.db.migrate import Migration, migrate, pending, read_migrations
-from remanence.errors import SchemaMismatch, StoreError
+from remanence.errors import SchemaMismatch, SchemaNewer, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,18 @@ def test_migrate_of_a_newer_database_is_refused(empty_database: Database, folder
     migrate(empty_database.owner_uri, folder=folder)
     (folder / "0002_add_note.sql").unlink()
 
-    with pytest.raises(SchemaMismatch, match=r"0002_add_note\.sql.*newer than this version"):
+    with pytest.raises(SchemaNewer, match=r"0002_add_note\.sql.*newer than this version"):
+        migrate(empty_database.owner_uri, folder=folder)
+
+
+def test_migrate_of_a_newer_database_with_an_edited_file_names_the_file(
+    empty_database: Database, folder: Path
+) -> None:
+    migrate(empty_database.owner_uri, folder=folder)
+    (folder / "0002_add_note.sql").unlink()
+    (folder / "0001_create_one.sql").write_text(ONE + "-- edited\n")
+
+    with pytest.raises(SchemaMismatch, match=r"0001_create_one\.sql"):
         migrate(empty_database.owner_uri, folder=folder)
 
 

@@ -35,7 +35,6 @@ from remanence.core.ids import DEFAULT_ORG_ID
 if TYPE_CHECKING:
     from support.bundle import Bundle
     from support.lambda_world import LambdaWorld
-    from support.pg import Database
 
 # What AWS allows for a function and its layers together, unzipped.
 LIMIT_MB = 250
@@ -244,54 +243,8 @@ def test_tool_runs_in_a_process_without_the_functions_environment(
     assert answer == {"status": "success", "text": "[null, []]", "stdout": [], "stderr": []}
 
 
-def test_migrate_by_hand_brings_an_empty_database_to_this_version(
-    lambda_world: LambdaWorld, empty_database: Database
-) -> None:
-    lambda_world.aws.parameters["/r/owner-pg-uri"] = empty_database.owner_uri
-
-    with migrate_function(lambda_world) as migrate:
-        first = migrate.invoke({})
-        second = migrate.invoke({})
-
-    assert first["applied"]
-    assert second == {"applied": []}
-
-
-def test_migrate_answers_cloudformation(
-    lambda_world: LambdaWorld, empty_database: Database
-) -> None:
-    lambda_world.aws.parameters["/r/owner-pg-uri"] = empty_database.owner_uri
-    event = an_event("custom_resource", ResponseURL=f"{lambda_world.aws.url}/answer")
-
-    with migrate_function(lambda_world) as migrate:
-        migrate.invoke(event)
-
-    (answer,) = lambda_world.aws.stack_answers
-    assert answer["Status"] == "SUCCESS"
-    assert "0001" in answer["Data"]["Applied"]
-
-
-def test_migrate_that_cannot_connect_fails_the_deployment(lambda_world: LambdaWorld) -> None:
-    uri = "postgresql://owner:s3cret@127.0.0.1:9/postgres"
-    lambda_world.aws.parameters["/r/owner-pg-uri"] = uri
-    event = an_event("custom_resource", ResponseURL=f"{lambda_world.aws.url}/answer")
-
-    with migrate_function(lambda_world) as migrate:
-        migrate.invoke(event)
-        written = migrate.log.read_text()
-
-    (answer,) = lambda_world.aws.stack_answers
-    assert answer["Status"] == "FAILED"
-    assert "127.0.0.1:9" in answer["Reason"]
-    assert "s3cret" not in answer["Reason"] + written
-
-
 def say(text: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}]}
-
-
-def migrate_function(lambda_world: LambdaWorld) -> Any:
-    return lambda_world.function("migrate", REMANENCE_PG_URI_PARAMETER="/r/owner-pg-uri")
 
 
 def a_background_run(

@@ -9,7 +9,7 @@ from support.lambda_world import an_event
 from support.loopback_aws import LoopbackAws
 
 from remanence.aws.stack import migrate_for
-from remanence.errors import SchemaMismatch
+from remanence.errors import SchemaMismatch, SchemaNewer
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -35,6 +35,10 @@ def applied() -> list[str]:
 
 def refused() -> list[str]:
     raise SchemaMismatch("the database is newer than this code")
+
+
+def newer() -> list[str]:
+    raise SchemaNewer("the database is newer than this code")
 
 
 def broken() -> list[str]:
@@ -99,3 +103,13 @@ def test_unforeseen_failure_shows_its_kind_and_no_secret(aws: LoopbackAws) -> No
     assert answer["Status"] == "FAILED"
     assert "RuntimeError" in answer["Reason"]
     assert "s3cret" not in answer["Reason"]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("Create", "FAILED"), ("Update", "SUCCESS")])
+def test_schema_of_a_deployment_that_is_taken_back_stays(
+    aws: LoopbackAws, kind: str, status: str
+) -> None:
+    migrate(resource_event(aws, RequestType=kind), newer)
+
+    (answer,) = aws.stack_answers
+    assert (answer["Status"], answer["Reason"]) == (status, "the database is newer than this code")

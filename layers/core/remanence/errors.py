@@ -31,6 +31,7 @@ AppError
 │  ├─ StoreUnavailable       503   no connection
 │  ├─ StoreRefused           500   what was to be written is refused
 │  ├─ SchemaMismatch         500   found and expected migration
+│  │  └─ SchemaNewer         500   a newer version has migrated the database since
 │  └─ DatabaseUnfit          -     at start: too old, no pgvector, no right, wrong kind of URI
 ├─ SealBroken                500   a stored secret does not open with the keys of this deployment
 ├─ NotSupported              501   a part of the protocol that is not served (a retry will not help)
@@ -341,6 +342,10 @@ class SchemaMismatch(StoreError):
     code = "schema_mismatch"
     http_status = 500
     retryable = False
+
+
+class SchemaNewer(SchemaMismatch):
+    """The database holds all that this code was written for, and migrations of a newer version."""
 
 
 class DatabaseUnfit(StoreError):

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 from aws_lambda_powertools import Logger
 
 from remanence.aws.observe import count
-from remanence.errors import AppError
+from remanence.errors import AppError, SchemaNewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,13 @@ def _answer(
         return answer | {"Reason": "the schema and its data stay where they are"}
     try:
         applied = _migrate(migrate)
+    except SchemaNewer as exc:
+        # A deployment that failed further on is being taken back. Migrations only expand, so the
+        # version of before lives with what that deployment has left; refusing would leave the
+        # stack in between.
+        is_going_back = event["RequestType"] == "Update"
+        Logger().warning("the schema is newer than this code", extra={"stays": is_going_back})
+        return answer | {"Status": "SUCCESS" if is_going_back else "FAILED", "Reason": exc.message}
     except Exception as exc:  # noqa: BLE001  whatever it is, the stack waits for an answer
         Logger().exception("migration failed")
         return answer | {"Status": "FAILED", "Reason": _reason(exc, context)}

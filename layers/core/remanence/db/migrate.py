@@ -28,7 +28,7 @@ from remanence.db.failures import translated
 from remanence.db.preconditions import check_server_version, check_session_mode, ensure_vector
 from remanence.db.roles import admit, current_role, open_bookkeeping, owns_schema
 from remanence.db.seed import seed
-from remanence.errors import DatabaseUnfit, SchemaMismatch, StoreError
+from remanence.errors import DatabaseUnfit, SchemaMismatch, SchemaNewer, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -101,7 +101,8 @@ def migrate(
 
     Raises:
         DatabaseUnfit: a precondition is missing; the message names the remedy.
-        SchemaMismatch: an applied file was edited, or the database is newer than the code.
+        SchemaMismatch: an applied file was edited.
+        SchemaNewer: the database is newer than the code.
         StoreError: a migration failed; it was rolled back, those before it stay.
         StoreUnavailable: no connection.
     """
@@ -154,24 +155,25 @@ def pending(conn: Connection, migrations: Sequence[Migration]) -> list[Migration
     """What is still to be applied, after comparing what was applied with the files.
 
     Raises:
-        SchemaMismatch: an applied file was edited, or the database is newer than the code.
+        SchemaMismatch: an applied file was edited.
+        SchemaNewer: the database is newer than the code.
     """
     if conn.execute("select to_regclass('remanence.schema_migrations')").fetchone() == (None,):
         return list(migrations)
     rows = conn.execute(
         "select version, name, sha256 from remanence.schema_migrations order by version"
     ).fetchall()
-    if len(rows) > len(migrations):
-        raise SchemaMismatch(
-            f"the database is at migration {rows[-1][1]!r}, newer than this version of the code, "
-            f"which ends at {len(migrations):04d}; deploy the newer version"
-        )
     for (version, name, sha256), migration in zip(rows, migrations, strict=False):
         if (version, sha256) != (migration.version, migration.sha256):
             raise SchemaMismatch(
                 f"migration {migration.name!r} is not the file that was applied to this database "
                 f"as {name!r}; applied files never change, so restore it and write a new one"
             )
+    if len(rows) > len(migrations):
+        raise SchemaNewer(
+            f"the database is at migration {rows[-1][1]!r}, newer than this version of the code, "
+            f"which ends at {len(migrations):04d}; deploy the newer version"
+        )
     return list(migrations[len(rows) :])
 
 
@@ -238,11 +240,12 @@ def _execute(conn: Connection, migration: Migration) -> None:
     except psycopg.errors.LockNotAvailable:
         raise
     except psycopg.Error as exc:
-        position = int(exc.diag.statement_position or 0)
+        position = int(exc.diag.statement_position or 0)  # 0: it happened while it ran
         line = migration.text.count("\n", 0, position) + 1
+        where = f" near line {line}" if position else ""
         said = exc.diag.message_primary or "the connection was lost"
         raise StoreError(
-            f"migration {migration.name!r} failed near line {line} and changed nothing: {said} "
+            f"migration {migration.name!r} failed{where} and changed nothing: {said} "
             f"({exc.sqlstate})"
         ) from exc
     if conn.info.transaction_status != before:
