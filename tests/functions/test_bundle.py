@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from support.bundle import FUNCTIONS, size_mb
+from support.lambda_emulator import TRACE_ID
 from support.lambda_world import (
     API_KEY,
     MODEL,
     PAUSE_S,
     PROVIDER_KEY,
     REQUEST_ID,
-    TRACE_ID,
     a_bell,
     a_request,
     an_event,

@@ -219,6 +219,13 @@ def test_no_secret_is_in_the_template() -> None:
     assert not re.search(r"(?i)resolve:(ssm-secure|secretsmanager)|sk-", _written())
 
 
+def test_outputs_say_where_things_are_and_name_no_secret() -> None:
+    secrets_of_the_template = [name for name in template()["Parameters"] if "Parameter" in name]
+
+    assert len(secrets_of_the_template) == 5
+    assert not [name for name in secrets_of_the_template if name in str(template()["Outputs"])]
+
+
 def test_migrations_run_before_any_function_gets_new_code() -> None:
     migration = template()["Resources"]["Migration"]["Properties"]
     functions = template()["Resources"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from support.bundle import Bundle
 
 START_S = 30.0
+TRACE_ID = "1-67456f00-0123456789abcdef01234567"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Emulator:
 
     def invoke(self, event: dict[str, Any]) -> Any:
         """The handler's answer, or Lambda's `{"errorType": ..., "errorMessage": ...}`."""
-        request = Request(self.url, data=json.dumps(event).encode(), method="POST")  # noqa: S310
+        headers = {"X-Amzn-Trace-Id": f"Root={TRACE_ID};Parent=0123456789abcdef;Sampled=1"}
+        content = json.dumps(event).encode()
+        request = Request(self.url, data=content, headers=headers, method="POST")  # noqa: S310
         with urlopen(request, timeout=60) as response:  # noqa: S310
             return json.loads(response.read() or b"null")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from support.lambda_emulator import (
+    TRACE_ID,
     Emulator,
     emulated,
     free_port,
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
     from support.pg import Database
 
 EVENTS = Path(__file__).parents[1] / "functions" / "events"
-API_KEY = "sesame"
+API_KEY = "open-sesame"
 PROVIDER_KEY = "sk-loopback"
 MODEL = "openai/loopback"
-TRACE_ID = "1-67456f00-0123456789abcdef01234567"
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 # Slower than any buffer would hold words back by chance.
 PAUSE_S = 0.15
