@@ -13,12 +13,33 @@ import psycopg
 import pytest
 
 from remanence.db.migrate import migrate
+from remanence.db.roles import RUNTIME_ROLE
 from remanence.errors import StoreError
 from remanence.local.binaries import find_binaries, identity_for
+from remanence.local.cluster import OWNER
 
 if TYPE_CHECKING:
     from support.pg import Database, Databases
 
+# Who may do something with what is in the schema; what has no list of rights has the default one.
+RIGHTS = """
+select owned.kind, owned.name, coalesce(role.rolname, 'public')
+from (
+    select 'function' as kind, proname::text as name,
+        coalesce(proacl, acldefault('f', proowner)) as acl
+    from pg_proc where pronamespace = 'remanence'::regnamespace
+    union all
+    select 'relation', relname::text,
+        coalesce(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner))
+    from pg_class
+    where relnamespace = 'remanence'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+    union all
+    select 'schema', nspname::text, coalesce(nspacl, acldefault('n', nspowner))
+    from pg_namespace where nspname = 'remanence'
+) as owned
+cross join lateral aclexplode(owned.acl) as granted
+left join pg_roles as role on role.oid = granted.grantee
+"""
 ROLES = Path(__file__).parents[2] / "infra" / "roles.sql"
 
 
@@ -54,3 +75,18 @@ def test_login_role_that_is_no_member_is_told_what_to_grant(
             migrate(f"postgresql://outsider:x@127.0.0.1:{where.port}{where.path}")
     finally:
         databases.run_as_admin("drop role outsider")
+
+
+def test_nobody_but_owner_and_run_time_role_may_use_anything_of_the_schema(
+    database: Database,
+) -> None:
+    with psycopg.connect(database.owner_uri) as conn:
+        rights = conn.execute(RIGHTS).fetchall()
+
+    assert {kind for kind, _, _ in rights} == {"function", "relation", "schema"}
+    assert {role for _, _, role in rights} == {RUNTIME_ROLE, OWNER}
+    public = "create function remanence.open_to_all() returns int language sql return 1"
+    with psycopg.connect(database.owner_uri) as conn:
+        conn.execute(public)
+        assert ("function", "open_to_all", "public") in conn.execute(RIGHTS).fetchall()
+        conn.rollback()
