@@ -24,6 +24,10 @@ class Form:
         given = (self.fields.get(name, b"").decode("utf-8", "replace") for name in names)
         return next((value for value in given if value), None)
 
+    def or_else(self, name: str, value: str) -> "Form":
+        """The form, with this value of a field that it does not have."""
+        return Form({name: value.encode(), **self.fields})
+
     def flag(self, name: str, *, default: bool) -> bool:
         """A field that is true or false.
 

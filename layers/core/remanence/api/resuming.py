@@ -33,7 +33,9 @@ class ResumeRequest(BaseModel):
     poll_interval: float | None = Field(
         default=None, ge=0, description="Seconds between two looks for something new."
     )
-    batch_size: int | None = Field(default=None, description="Not used: a look finds everything.")
+    batch_size: int | None = Field(
+        default=None, description="Without effect: a look finds everything."
+    )
     include_pings: bool | None = Field(default=None, description="False: comments instead.")
 
 

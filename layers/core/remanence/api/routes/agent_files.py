@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -49,11 +49,15 @@ def export_agent(
     ] = None,
     scrub_messages: Annotated[bool, Query(description="Leave the messages out.")] = False,
     use_legacy_format: Annotated[bool, Query(description="The form with one agent.")] = False,
+    max_steps: Annotated[
+        int | None, Query(description="Without effect: a file holds messages, not steps.")
+    ] = None,
 ) -> Response:
     """Write an agent to a file: configuration, memory, tools and the newest 5,000 messages.
 
     Passages and secrets are not in it.
     """
+    del max_steps
     deps = call.deps
     view = deps.catalog.agents.load_agent(call.org_id, agent_id)
     ref = conversation_ref(conversation_id or "default", agent_id)
@@ -93,8 +97,49 @@ class ImportAnswer(BaseModel):
     repairs: list[str] = Field(description="What could not be kept as it was, and why.")
 
 
-@router.post("/v1/agents/import", responses=UNSERVED)
-def import_agents(form: ThisForm, call: ThisCall) -> ImportAnswer:
+class ImportForm(BaseModel):
+    """The fields of the form that makes agents from a file."""
+
+    file: str = Field(description="The file.", json_schema_extra={"format": "binary"})
+    name: str | None = Field(default=None, description="Instead of the file's.")
+    override_name: str | None = Field(default=None, description="Old form of `name`.")
+    append_copy_suffix: bool = Field(default=False, description="Put _copy behind the name.")
+    model: str | None = Field(default=None, description="provider/model, instead of the file's.")
+    override_model_handle: str | None = Field(default=None, description="Old form of `model`.")
+    embedding: str | None = Field(
+        default=None, description="provider/model, instead of the file's."
+    )
+    override_embedding_handle: str | None = Field(
+        default=None, description="Old form of `embedding`."
+    )
+    override_existing_tools: bool = Field(
+        default=True, description="Whether a custom tool of the same name becomes the file's."
+    )
+    strip_messages: bool = Field(default=False, description="Leave the messages out.")
+    project_id: str | None = Field(default=None, description="Kept; lists filter by it.")
+    secrets: str | None = Field(
+        default=None, description="A JSON object: environment of the agents' custom tools; sealed."
+    )
+    env_vars_json: str | None = Field(default=None, description="Old form of `secrets`.")
+
+
+# FastAPI reads forms with a package of its own; this one is read by forms.py, and described here.
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": ImportForm.model_json_schema()}},
+    }
+}
+OverrideEmbeddingHeader = Annotated[
+    str | None,
+    Header(alias="x-override-embedding-model", description="Old form of `embedding`."),
+]
+
+
+@router.post("/v1/agents/import", responses=UNSERVED, openapi_extra=_FORM)
+def import_agents(
+    form: ThisForm, call: ThisCall, override_embedding: OverrideEmbeddingHeader = None
+) -> ImportAnswer:
     """Make the agents of a file, all or none, with new ids.
 
     Both generations of agent files are read. What is broken in one is mended or left out, and
@@ -103,6 +148,8 @@ def import_agents(form: ThisForm, call: ThisCall) -> ImportAnswer:
     data = form.fields.get("file")
     if data is None:
         raise InvalidRequest("file is required", field="file")
+    if override_embedding:
+        form = form.or_else("embedding", override_embedding)
     secrets = secrets_of_text(form.text("secrets", "env_vars_json"), field="secrets")
     check_json(data)
     document = parse_file(data)
@@ -155,6 +202,9 @@ def _renamed(request: CreateAgent, form: Form) -> CreateAgent:
     embedding = form.text("embedding", "override_embedding_handle")
     if embedding:
         changes |= {"embedding": embedding, "embedding_config": None}
+    project_id = form.text("project_id")
+    if project_id:
+        changes["project_id"] = project_id
     return request.model_copy(update=changes)
 
 

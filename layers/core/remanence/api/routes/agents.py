@@ -164,7 +164,9 @@ def recompile_agent(
     agent_id: AgentIdPath,
     call: ThisCall,
     dry_run: Annotated[bool, Query(description="Only show it, change nothing.")] = False,
-    update_timestamp: Annotated[bool, Query(description="Not used.")] = False,
+    update_timestamp: Annotated[
+        bool, Query(description="Without effect: the prompt holds the time of its epoch.")
+    ] = False,
 ) -> str:
     """Compile the system prompt afresh at the next step, and read what it will be.
 

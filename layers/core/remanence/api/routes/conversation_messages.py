@@ -49,6 +49,10 @@ class ConversationMessageQuery(BaseModel):
     include_return_message_types: list[MessageType] | None = Field(
         default=None, description="Only messages of these types."
     )
+    group_id: str | None = Field(default=None, description="Finds nothing: there are no groups.")
+    include_err: bool | None = Field(
+        default=None, description="Without effect: an error is in its run, not in the history."
+    )
 
 
 @router.get(
@@ -64,6 +68,8 @@ def list_conversation_messages(
 
     `before`, `after` and `order` mean what they mean in the history of an agent.
     """
+    if query.group_id is not None:
+        return []
     kinds = query.include_return_message_types
     view = View(message_types=frozenset(kinds) if kinds else None)
     stretch = Stretch(

@@ -5,7 +5,7 @@ What is said in a conversation is in routes/conversation_messages.py.
 """
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -168,6 +168,9 @@ class RecompileRequest(BaseModel):
     """Which conversation, if it is `default`."""
 
     agent_id: str | None = Field(default=None, description='Needed for the conversation "default".')
+    compaction_settings: dict[str, Any] | None = Field(
+        default=None, description="Without effect: to recompile moves no message."
+    )
 
 
 @router.post("/v1/conversations/{conversation_id}/recompile")

@@ -116,6 +116,11 @@ class MessageListQuery(BaseModel):
         default=None, description="Only messages of these types."
     )
 
+    group_id: str | None = Field(default=None, description="Finds nothing: there are no groups.")
+    include_err: bool | None = Field(
+        default=None, description="Without effect: an error is in its run, not in the history."
+    )
+
     def view(self) -> View:
         """How the caller wants to see them."""
         kinds = self.include_return_message_types
@@ -141,6 +146,8 @@ def list_messages(
     `before` means older and `after` newer, in either order; `order` says from which end of what
     lies between them the page is taken: desc takes the newest.
     """
+    if query.group_id is not None:
+        return []
     view = query.view()
     messages = call.deps.history.list_messages(
         call.org_id,
@@ -158,13 +165,23 @@ def list_messages(
     return to_wire_all(messages, view)
 
 
+class ResetRequest(BaseModel):
+    """What shall be there after the history is gone."""
+
+    add_default_initial_messages: bool | None = Field(
+        default=None, description="Without effect: an agent starts without messages here."
+    )
+
+
 @router.patch("/v1/agents/{agent_id}/reset-messages")
-def reset_messages(agent_id: AgentIdPath, call: ThisCall) -> AgentState | None:
+def reset_messages(
+    agent_id: AgentIdPath, call: ThisCall, body: ResetRequest | None = None
+) -> AgentState | None:
     """Delete the history of the agent's default conversation: messages, summaries, window.
 
-    Its memory stays: blocks, passages, other conversations. `add_default_initial_messages` of the
-    protocol has nothing to add: an agent starts without messages here.
+    Its memory stays: blocks, passages, other conversations.
     """
+    del body
     call.deps.history.reset_messages(call.org_id, agent_id)
     if call.is_sdk:
         return None

@@ -101,7 +101,15 @@ def read_run_usage(run_id: RunIdPath, call: ThisCall) -> UsageState:
     return usage_to_wire(call.deps.history.run_usage(call.org_id, run_id))
 
 
+class ResumeRunRequest(ResumeRequest):
+    """From where to follow the run in the path, and how."""
+
+    agent_id: str | None = Field(default=None, description="Without effect: the path names it.")
+    otid: str | None = Field(default=None, description="Without effect: the path names the run.")
+    run_id: str | None = Field(default=None, description="Without effect: the path names the run.")
+
+
 @router.post("/v1/runs/{run_id}/stream", response_model=None, responses=STREAMED)
-def stream_run(run_id: RunIdPath, call: ThisCall, body: ResumeRequest | None = None) -> Response:
+def stream_run(run_id: RunIdPath, call: ThisCall, body: ResumeRunRequest | None = None) -> Response:
     """Follow a run from any place to its end, as server-sent events, whoever is working on it."""
     return resumed(run_id, body or ResumeRequest(), call)

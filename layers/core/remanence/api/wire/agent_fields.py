@@ -158,11 +158,17 @@ class AgentFields(WriteBody):
     response_format: ResponseFormatFields | None = Field(
         default=None, description="Old form of model_settings.response_format."
     )
-    reasoning: bool | None = Field(default=None, description="Stored, not used.")
-    enable_sleeptime: bool | None = Field(default=None, description="Stored, not used.")
-    max_files_open: int | None = Field(default=None, description="Stored, not used.")
+    reasoning: bool | None = Field(
+        default=None, description="Kept without effect: see model_settings.thinking."
+    )
+    enable_sleeptime: bool | None = Field(
+        default=None, description="Kept without effect: compaction reads history for facts."
+    )
+    max_files_open: int | None = Field(
+        default=None, description="Kept without effect: there are no files."
+    )
     per_file_view_window_char_limit: int | None = Field(
-        default=None, description="Stored, not used."
+        default=None, description="Kept without effect: there are no files."
     )
     project_id: str | None = Field(default=None, description="Stored; lists filter by it.")
     template_id: str | None = Field(default=None, description="Stored; lists filter by it.")
@@ -174,8 +180,12 @@ class AgentFields(WriteBody):
     tool_exec_environment_variables: Secrets | None = Field(
         default=None, description="Old form of `secrets`."
     )
-    folder_ids: list[str] | None = Field(default=None, description="Not served yet.")
-    source_ids: list[str] | None = Field(default=None, description="Not served yet.")
+    folder_ids: list[str] | None = Field(
+        default=None, description="Not served: refused unless empty, as there are no folders."
+    )
+    source_ids: list[str] | None = Field(
+        default=None, description="Not served: refused unless empty, as there are no folders."
+    )
     identity_ids: IdentityIds | None = Field(default=None, description="Whom it belongs to.")
 
     def applied_to(self, agent: Agent, window_of: WindowOf) -> Agent:

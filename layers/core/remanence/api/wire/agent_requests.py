@@ -61,18 +61,30 @@ class CreateAgent(AgentFields):
     initial_message_sequence: list[MessageCreate] | None = Field(
         default=None, description="The history it starts with; null: none."
     )
-    embedding_chunk_size: int | None = Field(default=None, description="Stored, not used.")
+    embedding_chunk_size: int | None = Field(
+        default=None, description="Kept without effect: a passage is never split."
+    )
     enable_reasoner: bool | None = Field(
         default=None, description="Old form of model_settings.thinking."
     )
     max_reasoning_tokens: int | None = Field(
         default=None, ge=0, description="Old form of model_settings.thinking.budget_tokens."
     )
-    include_default_source: bool | None = Field(default=None, description="Stored, not used.")
-    memory_variables: dict[str, str] | None = Field(default=None, description="Stored, not used.")
-    project: str | None = Field(default=None, description="Stored, not used.")
-    template: bool | None = Field(default=None, description="Stored, not used.")
-    from_template: str | None = Field(default=None, description="Not served yet.")
+    include_default_source: bool | None = Field(
+        default=None, description="Kept without effect: there are no folders."
+    )
+    memory_variables: dict[str, str] | None = Field(
+        default=None, description="Kept without effect: there are no templates to fill."
+    )
+    project: str | None = Field(
+        default=None, description="Kept without effect: project_id is what lists filter by."
+    )
+    template: bool | None = Field(
+        default=None, description="Kept without effect: there are no templates."
+    )
+    from_template: str | None = Field(
+        default=None, description="Not served: refused, as there are no templates."
+    )
 
     @property
     def names_a_model(self) -> bool:
@@ -177,7 +189,10 @@ class CreateAgent(AgentFields):
 class UpdateAgent(AgentFields):
     """Changes of an agent: what is left out stays as it is."""
 
-    message_ids: list[str] | None = Field(default=None, description="Not served.")
+    message_ids: list[str] | None = Field(
+        default=None,
+        description="Not served: refused unless empty, as the history says what is in context.",
+    )
     last_stop_reason: StopReason | None = Field(default=None, description="Why its last run ended.")
     last_run_completion: Instant | None = Field(
         default=None, description="When its last run ended."

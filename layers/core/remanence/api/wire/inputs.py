@@ -18,6 +18,7 @@ from remanence.api.wire.contents import Content, by_type, content_parts
 from remanence.api.wire.messages import View
 from remanence.api.wire.speech import Speech
 from remanence.api.wire.tools import CallerToolName
+from remanence.api.wire.unserved_fields import UnservedOfRuns
 from remanence.core.approvals import CLIENT_TOOL
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, JsonObject, StoredPart
@@ -72,7 +73,7 @@ class ClientTool(BaseModel):
     )
 
 
-class SayRequest(BaseModel):
+class SayRequest(UnservedOfRuns):
     """What is said to an agent, and how it shall run."""
 
     messages: list[Input] | None = None
@@ -144,8 +145,9 @@ class SayRequest(BaseModel):
 
         Raises:
             InvalidRequest: there is nothing in it, or both `messages` and `input`.
-            NotSupported: a tool returned an image.
+            NotSupported: a tool returned an image, or a field that is not served was given.
         """
+        self.refuse_unserved()
         sent = self._sent()
         requests = requests or Requests()
         messages = tuple(_message(item, requests, now, new_id) for item in sent)

@@ -26,7 +26,8 @@ class MessageSearch(BaseModel):
     conversation_id: str | None = Field(default=None, description="Only this conversation.")
     limit: int = Field(default=50, ge=1, le=100)
     search_mode: Literal["vector", "fts", "hybrid"] = Field(
-        default="hybrid", description="Messages have no vectors: all modes search by words."
+        default="hybrid",
+        description="Without effect: messages have no vectors, all search by words.",
     )
     start_date: Instant | None = Field(default=None, description="Not before; inclusive.")
     end_date: Instant | None = Field(default=None, description="Not after; inclusive.")

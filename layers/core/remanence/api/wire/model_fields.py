@@ -47,7 +47,9 @@ class ModelSettingsFields(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    provider_type: str | None = Field(default=None, description="Follows from the model; not used.")
+    provider_type: str | None = Field(
+        default=None, description="Without effect: it follows from the model."
+    )
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_output_tokens: int | None = Field(
         default=None, ge=1, description="Tokens one reply may hold."

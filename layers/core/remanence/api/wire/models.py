@@ -78,9 +78,13 @@ class EmbeddingConfig(BaseModel):
     embedding_dim: int | None = Field(
         default=None, description="Length of a vector; null: not known yet."
     )
-    embedding_chunk_size: int | None = Field(default=_CHUNK_TOKENS, description="Stored, not used.")
+    embedding_chunk_size: int | None = Field(
+        default=_CHUNK_TOKENS, description="Without effect: a passage is never split."
+    )
     handle: str | None = Field(default=None, description="provider/model.")
-    batch_size: int = Field(default=_EMBED_BATCH, description="Stored, not used.")
+    batch_size: int = Field(
+        default=_EMBED_BATCH, description="Without effect: texts are sent as they come."
+    )
     azure_endpoint: str | None = None
     azure_version: str | None = None
     azure_deployment: str | None = None

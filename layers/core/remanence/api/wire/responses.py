@@ -133,7 +133,7 @@ class ResponseRequest(BaseModel):
         default="auto", description="none: without the caller's tools. Others are not served."
     )
     max_output_tokens: int | None = Field(
-        default=None, ge=1, description="Not used: the agent's own setting counts."
+        default=None, ge=1, description="Without effect: the agent's own setting counts."
     )
     stream: bool | None = Field(default=None, description="As server-sent events.")
     background: bool | None = Field(

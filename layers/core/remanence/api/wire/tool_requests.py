@@ -42,13 +42,13 @@ class _ToolFields(WriteBody):
         default=None, description="Whether calls wait for approval where an agent does not say."
     )
     enable_parallel_execution: bool | None = Field(
-        default=None, description="Kept, not used: calls with outside effects run in their order."
+        default=None, description="Kept without effect: calls with outside effects run in order."
     )
     pip_requirements: list[PipRequirement] | None = Field(
         default=None, description="Of the packages that this deployment has for tools."
     )
     npm_requirements: list[dict[str, Any]] | None = Field(
-        default=None, description="Refused unless empty: tools are Python."
+        default=None, description="Not served: refused unless empty, as tools are Python."
     )
 
     def _check_language(self, source_type: str | None) -> None:
@@ -170,7 +170,7 @@ class ToolSearch(BaseModel):
     """What to look for among tools."""
 
     query: str | None = Field(default=None, description="Words; empty: the newest tools.")
-    search_mode: str = Field(default="hybrid", description="All modes search by words here.")
+    search_mode: str = Field(default="hybrid", description="Without effect: all search by words.")
     tags: list[str] | None = Field(default=None, description="Tools with any of these.")
     tool_types: list[str] | None = Field(default=None, description="Tools of these types.")
     limit: int = Field(default=50, ge=1, le=100, description="Results at most.")

@@ -87,7 +87,9 @@ class _Rule(BaseModel):
     """What all rules have."""
 
     tool_name: str = Field(min_length=1, description="The tool it is about.")
-    prompt_template: str | None = Field(default=None, description="Stored, not used.")
+    prompt_template: str | None = Field(
+        default=None, description="Kept without effect: rules are told in words of ours."
+    )
 
 
 class RunFirst(_Rule):
