@@ -1367,6 +1367,33 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) RETURNS TABLE(org_id text, agent_id text, block_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select agent.org_id, agent.id, block.id
+    from remanence.agents as agent
+    join remanence.agents_blocks as link on link.agent_id = agent.id
+    join remanence.blocks as block on block.id = link.block_id
+    where agent.compaction_settings -> 'archive_blocks' <> '[]'
+        and agent.compaction_settings -> 'archive_blocks' ? link.label
+        and pg_catalog.length(block.value) >= block."limit" * p_share
+        and not block.read_only
+        and not exists (
+            select from remanence.agents_blocks as other
+            where other.block_id = block.id and other.agent_id <> agent.id)
+        and not exists (
+            select from remanence.blocks_identities as other where other.block_id = block.id)
+        and exists (
+            select from remanence.agents_tools as held
+            join remanence.tools as tool on tool.id = held.tool_id
+            where held.agent_id = agent.id and tool.name = 'archival_memory_search')
+    order by pg_catalog.row_number() over (
+            partition by agent.org_id order by pg_catalog.random()),
+        pg_catalog.random()
+    limit p_limit
+$$;
+
 CREATE FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1731,6 +1758,63 @@ end
 $$;
 
 COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
+
+CREATE FUNCTION remanence.line_ages_v1(p_block_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    with kept as (
+        select past.version, past.value
+        from remanence.block_versions as past
+        where past.block_id = p_block_id
+        order by past.version desc
+        limit 200
+    ), lines as (
+        select line, min(kept.version) as version
+        from kept cross join unnest(string_to_array(kept.value, E'\n')) as line
+        group by line
+    )
+    select coalesce(jsonb_object_agg(lines.line, lines.version), '{}')
+    from lines
+    where lines.version > (select min(kept.version) from kept)
+        and lines.line in (
+            select unnest(string_to_array(block.value, E'\n'))
+            from remanence.blocks as block where block.id = p_block_id)
+$$;
+
+CREATE FUNCTION remanence.lines_move_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    holder remanence.agents;
+    block remanence.blocks;
+    answer jsonb;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    select * into block from remanence.blocks where id = p ->> 'block_id' for update;
+    if not found or block.read_only
+        or array(select link.agent_id from remanence.agents_blocks as link
+            where link.block_id = block.id) <> array[p ->> 'agent_id']
+    then
+        return '{"outcome": "stale"}';
+    end if;
+    answer := remanence.block_update_v1(jsonb_build_object(
+        'org_id', p ->> 'org_id', 'block_id', block.id, 'author', '{"origin": "sweep"}'::jsonb,
+        'only_version', p -> 'version', 'set', jsonb_build_object('value', p -> 'value')));
+    if answer ->> 'outcome' <> 'ok' then
+        return '{"outcome": "stale"}';
+    end if;
+    -- the lock keeps two first insertions from making two archives
+    select * into strict holder from remanence.agents
+    where id = p ->> 'agent_id' for no key update;
+    perform remanence.insert_passages_v1(holder.org_id,
+        remanence.own_archive_v1(holder, p ->> 'new_archive_id'), null, (
+            select jsonb_agg(item || jsonb_build_object('metadata', jsonb_build_object(
+                'moved_from', jsonb_build_object('block_id', block.id, 'label', block.label,
+                    'version', block.version))))
+            from jsonb_array_elements(p -> 'passages') as item));
+    return '{"outcome": "ok"}';
+end
+$$;
 
 CREATE FUNCTION remanence.memory_at_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -4165,6 +4249,8 @@ ALTER TABLE ONLY remanence.tools
 ALTER TABLE ONLY remanence.usage_daily
     ADD CONSTRAINT usage_daily_pkey PRIMARY KEY (agent_id, day, model);
 
+CREATE INDEX agents_archive_blocks_idx ON remanence.agents USING btree (id) WHERE ((compaction_settings -> 'archive_blocks'::text) <> '[]'::jsonb);
+
 CREATE INDEX agents_archive_facts_idx ON remanence.agents USING btree (id) WHERE (compaction_settings @> '{"archive_facts": true}'::jsonb);
 
 CREATE INDEX agents_blocks_block_idx ON remanence.agents_blocks USING btree (block_id);
@@ -4656,6 +4742,9 @@ GRANT ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with ti
 REVOKE ALL ON FUNCTION remanence.fork_blocks_v1(p jsonb, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fork_blocks_v1(p jsonb, p_at timestamp with time zone) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) TO remanence_app;
 
@@ -4696,6 +4785,12 @@ GRANT ALL ON FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snap
 
 REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.line_ages_v1(p_block_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.line_ages_v1(p_block_id text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.lines_move_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.lines_move_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.memory_at_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.memory_at_v1(p jsonb) TO remanence_app;

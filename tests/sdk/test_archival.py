@@ -191,6 +191,20 @@ def test_the_agent_finds_what_the_api_stored(server: Server, client: Letta) -> N
     assert "under the mat" in response.messages[1].tool_return
 
 
+def test_blocks_that_the_schedule_keeps_small_are_named_by_the_agent(client: Letta) -> None:
+    agent = client.agents.create(
+        name=uuid.uuid4().hex,
+        model=MODEL,
+        compaction_settings={"archive_blocks": ["human"]},  # type: ignore[typeddict-unknown-key]
+    )
+    client.agents.update(agent.id, compaction_settings={"fan_out": 4})  # type: ignore[typeddict-unknown-key]
+
+    found = client.agents.retrieve(agent.id).compaction_settings
+
+    assert found is not None
+    assert found.to_dict()["archive_blocks"] == ["human"]
+
+
 def test_facts_of_history_show_what_is_known_of_them_and_as_of_finds_those_that_ended(
     server: Server, client: Letta
 ) -> None:

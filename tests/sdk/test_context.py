@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from support.server import MODEL, new_id
+from support.server import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,7 +72,10 @@ def test_context_of_a_new_agent_has_no_messages(server: Server, client: Letta) -
     assert context["num_messages"] == 0
 
 
-@pytest.mark.parametrize(("agent_id", "status"), [("agent-1", 422), (new_id("agent"), 404)])
+@pytest.mark.parametrize(
+    ("agent_id", "status"),
+    [("agent-1", 422), ("agent-00000000-0000-4000-8000-000000000000", 404)],
+)
 def test_context_of_what_is_no_agent_is_refused(server: Server, agent_id: str, status: int) -> None:
     answer = httpx.get(f"{server.base_url}/v1/agents/{agent_id}/context")
 

@@ -19,6 +19,7 @@ from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.types import Message, RunOptions
 from remanence.db.connect import OneConnection
 from remanence.db.facts import PostgresFacts
+from remanence.db.overflow import PostgresOverflow
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.spending import Spending
@@ -71,6 +72,7 @@ class World:
             ledger=Spending(queries),
             recall=PostgresRecall(queries),
             facts=PostgresFacts(queries),
+            overflow=PostgresOverflow(queries),
             models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,
             zones=lambda _name: UTC,

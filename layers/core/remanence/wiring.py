@@ -8,7 +8,6 @@ is used.
 from __future__ import annotations
 
 import os
-import threading
 import time
 import uuid
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from remanence.db.connect import Connections, OneConnection, PooledConnections
 from remanence.db.facts import PostgresFacts
 from remanence.db.history import History
 from remanence.db.ongoing import Ongoing
+from remanence.db.overflow import PostgresOverflow
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.receipts import Receipts
@@ -123,6 +123,7 @@ def build(
         step_limit_s=settings.step_limit_s,
         busy_wait_s=settings.busy_wait_s,
         facts=PostgresFacts(queries),
+        overflow=PostgresOverflow(queries),
         custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings), opener=sealer),
         caller=HttpCaller(
             secret=settings.callback_secret,
@@ -246,30 +247,20 @@ def serve_app(settings: Settings, env: Mapping[str, str], pg_uri: str) -> FastAP
 def _lifespan(
     parts: Parts, dispatcher: InlineDispatcher
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    from remanence.ticker import Ticker  # noqa: PLC0415
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        stop = threading.Event()
-        ticker = threading.Thread(target=_tick, args=(parts, stop), name="ticker", daemon=True)
+        limit_s = parts.settings.step_limit_s
+        ticker = Ticker(lambda: _sweep(parts, deadline=time.monotonic() + limit_s), every_s=TICK_S)
         ticker.start()
         yield
-        stop.set()
+        ticker.stop(wait_s=0)
         dispatcher.close()
-        ticker.join(timeout=5)
+        ticker.stop(wait_s=5)
         parts.close()
 
     return lifespan
-
-
-def _tick(parts: Parts, stop: threading.Event) -> None:
-    """Sweep now and then until told to stop: what the schedule does on AWS."""
-    import logging  # noqa: PLC0415
-
-    log = logging.getLogger(__name__)
-    while not stop.wait(TICK_S):
-        try:
-            _sweep(parts, deadline=time.monotonic() + parts.settings.step_limit_s)
-        except Exception:  # the next tick tries again; a ticker that died would not
-            log.exception("the sweep failed")
 
 
 def _sweep(parts: Parts, *, deadline: float) -> SweepReport:

@@ -24,6 +24,8 @@ class CompactionSettings:
     `clip_chars` bounds one summary; `model` None means: the agent's own model. `fan_out` is how
     many summaries of one level are folded into one above them, at least 2. `archive_facts`: what
     has left the window is read for facts, which become passages of archival memory.
+    `archive_blocks`: labels of the blocks whose oldest, least used lines move to archival memory
+    when they are nearly full.
     """
 
     mode: CompactionMode = "sliding_window"
@@ -35,6 +37,7 @@ class CompactionSettings:
     fan_out: int = FAN_OUT
     model_settings: ModelSettings | None = None
     archive_facts: bool = False
+    archive_blocks: tuple[str, ...] = ()
 
 
 SummaryAuthor = Literal["step", "schedule", "caller", "import"]

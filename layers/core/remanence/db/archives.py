@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from remanence.db.outcomes import call_catalog
 from remanence.db.paging import list_page
-from remanence.db.record_rows import passage_record_from_row
+from remanence.db.record_rows import passage_record_from_row, passage_rows
 from remanence.errors import NotFound
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Archives:
             "fill_archive",
             org_id=org_id,
             archive_id=archive_id,
-            passages=[_new_row(text) for text in texts],
+            passages=passage_rows(texts),
         )
         return [passage_record_from_row(row) for row in answer["passages"]]
 
@@ -157,15 +157,3 @@ def _archive(row: Row) -> Archive:
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )
-
-
-def _new_row(text: NewText) -> JsonObject:
-    return {
-        "id": text.id,
-        "text": text.text,
-        "tags": list(text.tags),
-        "metadata": text.metadata,
-        "created_at": text.created_at.isoformat() if text.created_at else None,
-        "embedding": list(text.vector.values) if text.vector else None,
-        "embedding_model": text.vector.model if text.vector else None,
-    }

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class PostgresFacts:
-    """Implements `engine.ports.FactStore`."""
+    """Implements `engine.sweep_ports.FactStore`."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
 
     def list_facts_due(self, *, limit: int) -> list[FactsDue]:
-        """See `engine.ports.FactStore`."""
+        """See `engine.sweep_ports.FactStore`."""
         found = self._queries.call("list_facts_due", limit=limit)
         return [
             FactsDue(org_id=OrgId(row["org_id"]), conversation_id=row["conversation_id"])
@@ -39,7 +39,7 @@ class PostgresFacts:
     def claim_facts(
         self, due: FactsDue, *, hold_ms: int, share: float, most_attempts: int
     ) -> FactSpan | None:
-        """See `engine.ports.FactStore`."""
+        """See `engine.sweep_ports.FactStore`."""
         answer = self._call(
             "claim_facts",
             org_id=due.org_id,
@@ -59,7 +59,7 @@ class PostgresFacts:
         )
 
     def load_known_facts(self, org_id: OrgId, agent_id: str, facts: Sequence[Fact]) -> KnownFacts:
-        """See `engine.ports.FactStore`."""
+        """See `engine.sweep_ports.FactStore`."""
         row = self._queries.one(
             "load_known_facts",
             org_id,
@@ -84,7 +84,7 @@ class PostgresFacts:
         texts: Sequence[NewText],
         new_archive_id: str,
     ) -> bool:
-        """See `engine.ports.FactStore`."""
+        """See `engine.sweep_ports.FactStore`."""
         vectors = {text.id: text.vector for text in texts}
         created = [_row(each) for each in changes.created]
         for row in created:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from remanence.core.archival import FoundPassage, OwnArchive, PassageQuery, VectorOf
 from remanence.core.exchange import Text
@@ -18,7 +18,7 @@ from remanence.core.expansion import PAGE_MESSAGES, Expansion
 from remanence.core.ranking import understand
 from remanence.core.search_tools import MessageHit, PassageHit
 from remanence.db.paging import list_page
-from remanence.db.record_rows import passage_record_from_row
+from remanence.db.record_rows import passage_record_from_row, passage_rows
 from remanence.db.rows import message_from_row, summary_from_row
 from remanence.errors import NotFound
 
@@ -228,7 +228,7 @@ class PostgresRecall:
             "org_id": org_id,
             "agent_id": agent_id,
             "new_archive_id": new_archive_id,
-            "passages": [_new_row(text) for text in texts],
+            "passages": passage_rows(texts),
         }
         answer = self._queries.call("add_passages", call=json.dumps(call))
         if answer["outcome"] != "ok":
@@ -275,14 +275,3 @@ def _message_hit(row: Row) -> MessageHit:
         vector_rank=row["vector_rank"],
         legs=row["legs"],
     )
-
-
-def _new_row(text: NewText) -> dict[str, Any]:
-    return {
-        "id": text.id,
-        "text": text.text,
-        "tags": list(text.tags),
-        "created_at": text.created_at.isoformat() if text.created_at else None,
-        "embedding": list(text.vector.values) if text.vector else None,
-        "embedding_model": text.vector.model if text.vector else None,
-    }

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remanence.core.archival import PassageRecord
 from remanence.core.callbacks import Callback, DueCallback
 from remanence.core.records import RunRecord, StepRecord
 from remanence.core.types import Passage
 from remanence.db.rows import instant, run_from_row, usage_from_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from remanence.core.archival import NewText
+    from remanence.core.exchange import JsonObject
 
 Row = dict[str, Any]
 
@@ -92,3 +98,19 @@ def passage_record_from_row(row: Row) -> PassageRecord:
         embedding=row["embedding"],
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )
+
+
+def passage_rows(texts: Iterable[NewText]) -> list[JsonObject]:
+    """New passages as `insert_passages_v1` takes them."""
+    return [
+        {
+            "id": text.id,
+            "text": text.text,
+            "tags": list(text.tags),
+            "metadata": text.metadata,
+            "created_at": text.created_at.isoformat() if text.created_at else None,
+            "embedding": list(text.vector.values) if text.vector else None,
+            "embedding_model": text.vector.model if text.vector else None,
+        }
+        for text in texts
+    ]

@@ -114,7 +114,10 @@ def agent_from_row(row: Row) -> Agent:
 def _compaction_settings(row: Row) -> CompactionSettings:
     given = row.get("model_settings")
     settings = ModelSettings(**_values(given, ModelSettings)) if given else None
-    return CompactionSettings(**_values(row, CompactionSettings, model_settings=settings))
+    blocks = tuple(row.get("archive_blocks", ()))
+    return CompactionSettings(
+        **_values(row, CompactionSettings, model_settings=settings, archive_blocks=blocks)
+    )
 
 
 _AGENT_CONVERTED = frozenset(

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from remanence.engine.ports import (
         Caller,
         Dispatcher,
-        FactStore,
         Ledger,
         Models,
         Recall,
         Store,
         Zones,
     )
+    from remanence.engine.sweep_ports import FactStore, OverflowStore
     from remanence.engine.watch import StepSeen
 
 
@@ -49,6 +49,7 @@ class EngineDeps:
         custom_tools: runs custom tools; None: this server runs none.
         caller: tells callers that their runs are over; None: this process tells nobody.
         facts: keeps what the sweep reads of history for good; None: it reads nothing.
+        overflow: keeps blocks small for the sweep; None: it leaves them as they are.
         cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
         watch: told of each committed step.
         reach: called at each named point of the main path; fault tests die there.
@@ -74,6 +75,7 @@ class EngineDeps:
     caller: Caller | None = None
     watch: Callable[[StepSeen], None] = log_step
     facts: FactStore | None = None
+    overflow: OverflowStore | None = None
     reach: Callable[[Point], None] = pass_by
 
     @property

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from remanence.core.read_facts import FactsDue, FactSpan
     from remanence.core.types import State
     from remanence.engine.deps import EngineDeps
-    from remanence.engine.ports import FactStore
     from remanence.engine.summaries import Allowance
+    from remanence.engine.sweep_ports import FactStore
 
 log = logging.getLogger(__name__)
 

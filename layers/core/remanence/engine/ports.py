@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, tzinfo
 
-    from remanence.core.archival import NewText
     from remanence.core.callbacks import CallbackAnswer, DueCallback
     from remanence.core.claims import (
         BlocksMoved,
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
     from remanence.core.compaction import Eviction
     from remanence.core.exchange import Delta, JsonObject, Reply, Request, Usage
     from remanence.core.expansion import Expansion
-    from remanence.core.fact_merge import FactChanges
-    from remanence.core.facts import Fact
     from remanence.core.ids import OrgId
-    from remanence.core.read_facts import FactsDue, FactSpan, KnownFacts
     from remanence.core.search_tools import MessageHit, PassageHit
     from remanence.core.spend import Forecast, Granted, Price, Refused, Spend, Unpriced
     from remanence.core.step import Outcome
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Caller",
     "Dispatcher",
-    "FactStore",
     "Ledger",
     "Models",
     "Recall",
@@ -270,54 +265,6 @@ class Recall(Protocol):
 
         Returns:
             None when the conversation has no summary `summary_id`.
-        """
-        ...
-
-
-class FactStore(Protocol):
-    """What is read of compacted history for good. Each method is one round trip."""
-
-    def list_facts_due(self, *, limit: int) -> list[FactsDue]:
-        """Conversations of agents that want it, over all organizations."""
-        ...
-
-    def claim_facts(
-        self, due: FactsDue, *, hold_ms: int, share: float, most_attempts: int
-    ) -> FactSpan | None:
-        """Take on what is to be read next of a conversation, for so long; None: nothing now.
-
-        Args:
-            due: whose.
-            hold_ms: when nothing is committed by then, another worker takes it on.
-            share: of the context window, what a span may hold.
-            most_attempts: after so many claims without a commit a span is passed over.
-        """
-        ...
-
-    def load_known_facts(self, org_id: OrgId, agent_id: str, facts: Sequence[Fact]) -> KnownFacts:
-        """The facts of an agent that these may repeat or contradict."""
-        ...
-
-    def commit_facts(
-        self,
-        span: FactSpan,
-        known: KnownFacts,
-        changes: FactChanges,
-        *,
-        texts: Sequence[NewText],
-        new_archive_id: str,
-    ) -> bool:
-        """Write what a span came to; nothing when it is written already. Safe to repeat.
-
-        Args:
-            span: as claimed.
-            known: what `changes` were computed from.
-            changes: of the agent's facts.
-            texts: of the created ones, with their vectors.
-            new_archive_id: of the agent's archive, if it has none.
-
-        Returns:
-            False when the facts of the archive have changed meanwhile; nothing was written.
         """
         ...
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from remanence.engine.callback import call_back
 from remanence.engine.compact import compact
 from remanence.engine.facts import archive_facts
+from remanence.engine.overflow import move_overflow
 from remanence.engine.summaries import Allowance
 from remanence.errors import AppError, StoreError
 
@@ -37,7 +38,8 @@ _ORDER = ("hanging", "callback", "large")
 class SweepReport:
     """What a sweep did: counts of conversations, and of callers who were told of a run's end.
 
-    `read`: spans of compacted history that were read for facts. `model_calls` and `model_tokens`
+    `moved`: blocks of core memory that were made smaller. `read`: spans of compacted history that
+    were read for facts. `model_calls` and `model_tokens`
     are what summaries and facts cost.
     """
 
@@ -45,6 +47,7 @@ class SweepReport:
     compacted: int = 0
     skipped: int = 0
     told: int = 0
+    moved: int = 0
     read: int = 0
     model_calls: int = 0
     model_tokens: int = 0
@@ -70,6 +73,7 @@ def sweep(
     """
     rung = compacted = skipped = told = 0
     allowance = Allowance(calls=model_calls, tokens=model_tokens)
+    moved = move_overflow(deps, deadline=deadline)
     due = deps.store.list_due(limit=SWEEP_LIMIT, hanging_after_ms=HANGING_AFTER_MS, share=share)
     for item in sorted(due, key=lambda item: _ORDER.index(item.kind)):
         if deps.monotonic() >= deadline:
@@ -89,6 +93,7 @@ def sweep(
         compacted=compacted,
         skipped=skipped,
         told=told,
+        moved=moved,
         read=read,
         model_calls=model_calls - allowance.calls,
         model_tokens=model_tokens - allowance.tokens,

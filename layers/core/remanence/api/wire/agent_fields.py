@@ -102,6 +102,15 @@ class CompactionFields(BaseModel):
     archive_facts: bool | None = Field(
         default=None, description="Read what has left the window for facts, as passages."
     )
+    archive_blocks: tuple[str, ...] | None = Field(
+        default=None,
+        max_length=50,
+        description=(
+            "Labels of blocks whose oldest, least used lines the schedule moves to archival memory "
+            "when they are nearly full. Only blocks of one agent that may be edited, and only if "
+            "the agent has archival_memory_search."
+        ),
+    )
 
     def applied_to(self, settings: CompactionSettings) -> CompactionSettings:
         """The settings with what was given."""

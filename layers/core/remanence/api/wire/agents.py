@@ -172,6 +172,7 @@ def _compaction_to_wire(agent: Agent) -> JsonObject:
         "sliding_window_percentage": settings.sliding_window_percentage,
         "clip_chars": settings.clip_chars,
         "archive_facts": settings.archive_facts,
+        "archive_blocks": list(settings.archive_blocks),
         "model": settings.model,
         "model_settings": agent.extras.get("compaction_model_settings"),
         "prompt": settings.prompt,

@@ -1,0 +1,96 @@
+"""What the sweep asks of the database beyond `engine.ports.Store`, as protocols.
+
+Path: engine.facts, engine.overflow -> here <- db.facts, db.overflow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from remanence.core.archival import NewText
+    from remanence.core.fact_merge import FactChanges
+    from remanence.core.facts import Fact
+    from remanence.core.ids import OrgId
+    from remanence.core.overflow import BlockDue, FullBlock
+    from remanence.core.read_facts import FactsDue, FactSpan, KnownFacts
+    from remanence.core.types import Block
+
+
+class FactStore(Protocol):
+    """What is read of compacted history for good. Each method is one round trip."""
+
+    def list_facts_due(self, *, limit: int) -> list[FactsDue]:
+        """Conversations of agents that want it, over all organizations."""
+        ...
+
+    def claim_facts(
+        self, due: FactsDue, *, hold_ms: int, share: float, most_attempts: int
+    ) -> FactSpan | None:
+        """Take on what is to be read next of a conversation, for so long; None: nothing now.
+
+        Args:
+            due: whose.
+            hold_ms: when nothing is committed by then, another worker takes it on.
+            share: of the context window, what a span may hold.
+            most_attempts: after so many claims without a commit a span is passed over.
+        """
+        ...
+
+    def load_known_facts(self, org_id: OrgId, agent_id: str, facts: Sequence[Fact]) -> KnownFacts:
+        """The facts of an agent that these may repeat or contradict."""
+        ...
+
+    def commit_facts(
+        self,
+        span: FactSpan,
+        known: KnownFacts,
+        changes: FactChanges,
+        *,
+        texts: Sequence[NewText],
+        new_archive_id: str,
+    ) -> bool:
+        """Write what a span came to; nothing when it is written already. Safe to repeat.
+
+        Args:
+            span: as claimed.
+            known: what `changes` were computed from.
+            changes: of the agent's facts.
+            texts: of the created ones, with their vectors.
+            new_archive_id: of the agent's archive, if it has none.
+
+        Returns:
+            False when the facts of the archive have changed meanwhile; nothing was written.
+        """
+        ...
+
+
+class OverflowStore(Protocol):
+    """Blocks that the schedule keeps small. Each method is one round trip."""
+
+    def list_full_blocks(self, *, limit: int, share: float) -> list[BlockDue]:
+        """Blocks of agents that want it, over all organizations; `share` (0..1) of the limit."""
+        ...
+
+    def load_full_block(self, due: BlockDue, *, messages: int) -> FullBlock | None:
+        """A block, with the newest messages of its agent; None: it is there no longer."""
+        ...
+
+    def move_lines(
+        self, full: FullBlock, relieved: Block, *, texts: Sequence[NewText], new_archive_id: str
+    ) -> bool:
+        """Write the smaller block and the passages, both or neither.
+
+        Args:
+            full: as it was loaded.
+            relieved: the same block, with the value it is left with.
+            texts: what went, for the agent's own archive.
+            new_archive_id: of that archive, if there is none yet.
+
+        Returns:
+            False when the block has changed meanwhile, or is not the agent's alone any more;
+            nothing was written.
+        """
+        ...
