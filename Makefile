@@ -4,6 +4,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 MIGRATIONS := layers/core/remanence/db/migrations
 SOURCES := layers/core functions tests
+# Tests wait more than they compute: three at a time, each with a Postgres of its own.
+WORKERS ?= 3
 
 .PHONY: run test check fix dev lock schema openapi golden build deploy smoke sizes coldstart perf fuzz live venv help
 
@@ -11,7 +13,7 @@ run:  ## Everything on this machine: install, start the database, serve on 127.0
 	@infra/scripts/venv runtime && exec $(BIN)/remanence dev
 
 test: dev  ## All tests; no network, no keys, a database of their own
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: dev  ## What CI runs: format, lint, types, import contracts, migrations, tests
 	$(BIN)/ruff format --check $(SOURCES)
@@ -20,7 +22,7 @@ check: dev  ## What CI runs: format, lint, types, import contracts, migrations, 
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/squawk $(MIGRATIONS)/*.sql
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 fix: venv  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)
