@@ -82,3 +82,15 @@ def bouncer(databases: Databases) -> Generator[Bouncer]:
         pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
     with Bouncer.started(program, databases.pg) as started:
         yield started
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that boto3 finds, and nothing else of AWS from the machine."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key-id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "only-on-loopback")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("openai", "anthropic", "httpx2", "pydantic")
+HEAVY = ("openai", "anthropic", "boto3", "httpx2", "pydantic")
 PROBE = f"""
 import sys
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm
 from remanence.llm.vendors import configured
-models = Models(configured({{"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}}))
+env = {{"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "BEDROCK_REGION": "eu-west-1"}}
+models = Models(configured(env))
 models.context_window("openai/gpt-4o")
 models.close()
 print(sorted(set({HEAVY!r}) & set(sys.modules)))

@@ -9,7 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from support.conversations import SEARCH, a_request, assistant, call, returned, returns, user
-from support.wires import AnthropicServer, OpenAIServer, ResponsesServer, a_reply
+from support.wires import (
+    AnthropicServer,
+    BedrockServer,
+    OpenAIServer,
+    ResponsesServer,
+    a_reply,
+)
 
 from remanence.core.exchange import Reasoning, Reply
 from remanence.llm.models import Models
@@ -21,6 +27,7 @@ STOPS = (
     "anthropic/claude-sonnet-4-5",
     "gemini/gemini-3-flash",
     "ollama/qwen3",
+    "bedrock/us.anthropic.claude-sonnet-4-5-v1:0",
     "openai/gpt-5.5",
     "anthropic/claude-sonnet-4-5",
 )
@@ -38,7 +45,9 @@ class GeminiServer(OpenAIServer):
         return {"code": 400, "message": "a function call lacks a thought_signature"}
 
 
-def test_conversation_moves_between_providers_and_every_request_is_accepted() -> None:
+def test_conversation_moves_between_providers_and_every_request_is_accepted(
+    aws_credentials: None,
+) -> None:
     vendors = {vendor.name: vendor for vendor in VENDORS}
     with ExitStack() as stack:
         servers = {
@@ -48,11 +57,12 @@ def test_conversation_moves_between_providers_and_every_request_is_accepted() ->
                 "anthropic": AnthropicServer,
                 "gemini": GeminiServer,
                 "ollama": OpenAIServer,
+                "bedrock": BedrockServer,
             }.items()
         }
         models = Models(
             [
-                Provider(vendor=vendors[name], base_url=server.base_url, api_key="k")
+                Provider(vendor=vendors[name], base_url=server.base_url, api_key="k", region="r")
                 for name, server in servers.items()
             ]
         )
@@ -79,7 +89,15 @@ def test_conversation_moves_between_providers_and_every_request_is_accepted() ->
     assert [problem for server in servers.values() for problem in server.problems] == []
     last = json.dumps(servers["anthropic"].bodies[-1])
     back = json.dumps(servers["openai"].bodies[-1])
-    assert ("sig-1" in last, "sig-5" in last, "openai:" in last) == (True, True, False)
-    assert ('"sig-0"' in back, '"sig-4"' in back, "sig-1" in back) == (True, True, False)
+    at_bedrock = json.dumps(servers["bedrock"].bodies[-1])
+    # Anthropic's signatures hold at every cloud that serves its models.
+    assert ("sig-1" in at_bedrock, "sig-4" in at_bedrock, "sig-0" in at_bedrock) == (
+        True,
+        True,
+        False,
+    )
+    assert ("sig-1" in last, "sig-4" in last, "sig-6" in last) == (True, True, True)
+    assert "openai:" not in last
+    assert ('"sig-0"' in back, '"sig-5"' in back, "sig-1" in back) == (True, True, False)
     for name in ("gemini", "ollama"):
         assert "sig-" not in json.dumps(servers[name].bodies)

@@ -39,6 +39,18 @@ def test_empty_environment_has_no_provider() -> None:
             "https://x.openai.azure.com/openai/v1",
             "k",
         ),
+        (
+            {"BEDROCK_REGION": "eu-west-1"},
+            "bedrock",
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+            "",
+        ),
+        (
+            {"BEDROCK_REGION": "eu-west-1", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "http://x:1"},
+            "bedrock",
+            "http://x:1",
+            "",
+        ),
     ],
 )
 def test_variables_make_their_vendor_usable(

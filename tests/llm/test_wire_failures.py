@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.conversations import a_request
-from support.wires import AnthropicServer, Failure, OpenAIServer, ResponsesServer, a_reply
+from support.wires import (
+    AnthropicServer,
+    BedrockServer,
+    Failure,
+    OpenAIServer,
+    ResponsesServer,
+    WireServer,
+    a_reply,
+)
 
 from remanence.core.exchange import Reply, TextDelta
 from remanence.errors import (
@@ -39,11 +47,13 @@ NO_RETRIES = Pace(clock=lambda: float("inf"))
 class Bench:
     """A server and models that call it, without retries."""
 
-    def __init__(self, handle: str, server: OpenAIServer | AnthropicServer) -> None:
+    def __init__(self, handle: str, server: WireServer) -> None:
         self.server = server
         vendor = VENDOR[handle.partition("/")[0]]
-        provider = Provider(vendor=vendor, base_url=server.base_url, api_key=KEY)
-        self.models = Models([provider], pace=NO_RETRIES)
+        self.provider = Provider(
+            vendor=vendor, base_url=server.base_url, api_key=KEY, region="eu-west-1"
+        )
+        self.models = Models([self.provider], pace=NO_RETRIES)
         self.handle = handle
 
     def call(self, *, stream: bool, seconds: float = 10) -> list[Any]:
@@ -58,15 +68,16 @@ class Bench:
         return caught.value
 
 
-SERVERS: dict[str, type[OpenAIServer | AnthropicServer]] = {
+SERVERS: dict[str, type[WireServer]] = {
     "openai/some-model": OpenAIServer,
     "openai/gpt-5.5": ResponsesServer,
     "anthropic/some-model": AnthropicServer,
+    "bedrock/some-model": BedrockServer,
 }
 
 
 @pytest.fixture(params=SERVERS)
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(request: pytest.FixtureRequest, aws_credentials: None) -> Iterator[Bench]:
     with SERVERS[request.param]() as server:
         made = Bench(request.param, server)
         yield made
@@ -154,6 +165,7 @@ def test_answer_that_drips_without_being_streamed_is_left_at_the_deadline(bench:
 
 
 def test_call_after_a_timeout_works(bench: Bench) -> None:
+    bench.call(stream=False)
     bench.failure("stall", stream=True, seconds=0.3)
 
     assert bench.call(stream=True)[-1].text == "ok"
@@ -181,11 +193,12 @@ def test_key_is_in_no_message_and_no_traceback(
     assert KEY not in repr(VENDOR) + repr(bench.models)
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_nobody_listening_is_unreachable(aws_credentials: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    for name in ("openai", "anthropic"):
-        provider = Provider(vendor=VENDOR[name], base_url=f"http://127.0.0.1:{port}", api_key="k")
+    for name in ("openai", "anthropic", "bedrock"):
+        url = f"http://127.0.0.1:{port}"
+        provider = Provider(vendor=VENDOR[name], base_url=url, api_key="k", region="eu-west-1")
         models = Models([provider], pace=NO_RETRIES)
 
         with pytest.raises(ProviderOverloaded, match="cannot be reached"):
@@ -199,10 +212,7 @@ def test_nobody_listening_is_unreachable() -> None:
 
 def test_busy_provider_is_called_again_before_anything_was_said(bench: Bench) -> None:
     pauses: list[float] = []
-    provider = Provider(
-        vendor=VENDOR[bench.handle.partition("/")[0]], base_url=bench.server.base_url, api_key=KEY
-    )
-    models = Models([provider], pace=Pace(sleep=pauses.append, chance=lambda: 0.0))
+    models = Models([bench.provider], pace=Pace(sleep=pauses.append, chance=lambda: 0.0))
     bench.server.answers += [Failure("529"), Failure("429", retry_after="3"), a_reply("at last")]
 
     items = list(

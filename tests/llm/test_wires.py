@@ -17,7 +17,15 @@ from support.conversations import (
     returns,
     user,
 )
-from support.wires import AnthropicServer, Failure, OpenAIServer, ResponsesServer, a_reply
+from support.wires import (
+    AnthropicServer,
+    BedrockServer,
+    Failure,
+    OpenAIServer,
+    ResponsesServer,
+    WireServer,
+    a_reply,
+)
 
 from remanence.core.exchange import (
     Delta,
@@ -37,18 +45,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VENDOR = {vendor.name: vendor for vendor in VENDORS}
-SERVERS: dict[str, type[OpenAIServer | AnthropicServer]] = {
+SERVERS: dict[str, type[WireServer]] = {
     "openai": OpenAIServer,
     "responses": ResponsesServer,
     "anthropic": AnthropicServer,
+    "bedrock": BedrockServer,
 }
 HANDLES = {
     OpenAIServer: "openai/gpt-4o",
     ResponsesServer: "openai/gpt-5.5",
     AnthropicServer: "anthropic/claude-opus-5-5",
+    BedrockServer: "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
 # How the signature of BOTH_CALLS comes back over each wire.
-SIGNATURES = {ResponsesServer: "openai:rs_0:sig-2", AnthropicServer: "sig-2"}
+SIGNATURES = {
+    ResponsesServer: "openai:rs_0:sig-2",
+    AnthropicServer: "sig-2",
+    BedrockServer: "sig-2",
+}
 USAGE = Usage(prompt_tokens=50, completion_tokens=9, cached_input_tokens=30)
 BOTH_CALLS = a_reply(
     Reasoning(text="I should look.", signature="sig-2"),
@@ -61,21 +75,27 @@ BOTH_CALLS = a_reply(
 
 
 @pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest) -> Iterator[OpenAIServer | AnthropicServer]:
+def server(request: pytest.FixtureRequest) -> Iterator[WireServer]:
     with SERVERS[request.param]() as started:
         yield started
     assert started.problems == []
 
 
 @pytest.fixture
-def models(server: OpenAIServer | AnthropicServer) -> Iterator[Models]:
+def models(server: WireServer, aws_credentials: None) -> Iterator[Models]:
     vendor = VENDOR[handle_of(server).partition("/")[0]]
-    made = Models([Provider(vendor=vendor, base_url=server.base_url, api_key="secret-key")])
+    made = Models(
+        [
+            Provider(
+                vendor=vendor, base_url=server.base_url, api_key="secret-key", region="eu-west-1"
+            )
+        ]
+    )
     yield made
     made.close()
 
 
-def handle_of(server: OpenAIServer | AnthropicServer) -> str:
+def handle_of(server: WireServer) -> str:
     return HANDLES[type(server)]
 
 
@@ -101,7 +121,7 @@ def test_conversation_of_everything_is_accepted_and_answered(
         parts=(Reasoning(text="I should look.", signature=signature), *BOTH_CALLS.parts[1:]),
         model=handle_of(server).partition("/")[2],
     )
-    assert server.bodies[0].get("stream", False) == stream
+    assert server.streams(server.received[0].path, server.bodies[0]) == stream
     assert bool(deltas) == stream
 
 
@@ -143,7 +163,7 @@ def test_every_tool_choice_is_accepted(server: Any, models: Models, choice: str)
 
     played(models, request, stream=False)
 
-    assert "tool_choice" in server.bodies[0]
+    assert isinstance(server, BedrockServer) or "tool_choice" in server.bodies[0]
 
 
 def test_usage_that_a_server_leaves_out_is_none() -> None:

@@ -1,6 +1,6 @@
-"""Loopback servers that speak the two wires to models, strictly.
+"""Loopback servers that speak the wires to models, strictly.
 
-A server checks every request as the provider would (wire_openai.py, wire_anthropic.py), refuses
+A server checks every request as the provider would (the modules wire_*.py), refuses
 what is wrong, and otherwise gives the next of the answers it was told, streamed or not, or fails
 in the way it was told.
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from support import wire_anthropic, wire_openai, wire_responses
+from support import wire_anthropic, wire_bedrock, wire_openai, wire_responses
 
 from remanence.core.exchange import Reply, Text, Usage
 
@@ -90,6 +90,10 @@ class WireServer:
         """The error for a body that is well formed and still refused; None for most servers."""
         return None
 
+    def streams(self, path: str, body: dict[str, Any]) -> bool:
+        """Whether a request asks for a stream."""
+        return bool(body.get("stream"))
+
     @property
     def root_url(self) -> str:
         """The server's address, without a path."""
@@ -126,6 +130,21 @@ class AnthropicServer(WireServer):
     @property
     def base_url(self) -> str:
         """What a client takes as base URL."""
+        return self.root_url
+
+
+class BedrockServer(WireServer):
+    """Converse, embeddings and the lists of models."""
+
+    wire = wire_bedrock
+
+    def streams(self, path: str, body: dict[str, Any]) -> bool:
+        """The path says it."""
+        return path.endswith("/converse-stream")
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes as endpoint."""
         return self.root_url
 
 
@@ -177,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.owner.answers.popleft() if self.owner.answers else a_reply("ok")
         if isinstance(answer, Failure):
             self._fail(answer, body)
-        elif body.get("stream"):
+        elif self._streams(body):
             self._stream(list(self.owner.wire.events(answer, body, self.owner.includes_usage)))
         else:
             self._json(200, self.owner.wire.whole(answer, body, self.path))
@@ -192,11 +211,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case "drop":
                 self.close_connection = True
-            case "malformed" if body.get("stream"):
+            case "malformed" if self._streams(body):
                 self._stream([*half, "data: {this is not JSON\n\n"], complete=False)
             case "malformed":
                 self._raw(200, b'{"choices": [ this is not JSON')
-            case "cut" if not body.get("stream"):
+            case "cut" if not self._streams(body):
                 self._raw(200, b'{"id"', claimed=100)
             case "cut":
                 self._stream(half, complete=False)
@@ -210,6 +229,9 @@ class _Handler(BaseHTTPRequestHandler):
                 words = self._quoted_key() if failure.quotes_key else ""
                 extra = {"retry-after": failure.retry_after} if failure.retry_after else {}
                 self._json(wire.status_of(kind), wire.error_body(kind, words), extra)
+
+    def _streams(self, body: dict[str, Any]) -> bool:
+        return self.owner.streams(self.path, body)
 
     def _quoted_key(self) -> str:
         key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
@@ -238,16 +260,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _begin_stream(self) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        kind = getattr(self.owner.wire, "STREAM_TYPE", "text/event-stream; charset=utf-8")
+        self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
 
-    def _chunk(self, text: str) -> None:
-        data = text.encode()
+    def _chunk(self, text: str | bytes) -> None:
+        data = text.encode() if isinstance(text, str) else text
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
 
-    def _stream(self, events: list[str], *, complete: bool | None = True) -> None:
+    def _stream(self, events: list[str | bytes], *, complete: bool | None = True) -> None:
         """`complete`: True ends well, False hangs up, None stays open and silent."""
         self._begin_stream()
         for event in events:
@@ -262,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _drip(self) -> None:
         self._begin_stream()
         while not self.owner.stopping.wait(0.02):
-            self._chunk(": still here\n\n")
+            self._chunk(getattr(self.owner.wire, "SIGN_OF_LIFE", ": still here\n\n"))
 
 
 def words_of(text: str) -> Iterator[str]:

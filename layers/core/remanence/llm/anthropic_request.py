@@ -11,19 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Image, Reasoning, Text, ToolCall, ToolReturn
+from remanence.llm.alternating import alternating, user_ends
 from remanence.llm.anthropic_settings import choose_settings
-from remanence.llm.payload import arguments_object
+from remanence.llm.payload import arguments_object, inline_image
 from remanence.llm.signatures import anthropic_proof
 from remanence.llm.tool_ids import wire_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from remanence.core.exchange import JsonObject, JsonValue, Part, Request, ToolSpec, Turn
+    from remanence.core.exchange import JsonObject, JsonValue, Part, Request, ToolSpec
     from remanence.llm.vendors import Vendor
-
-# Stands where the wire wants a user turn and the conversation has none; it may not be empty.
-_FILLER = "(continue)"
 
 
 def to_body(request: Request, vendor: Vendor, *, stream: bool) -> JsonObject:
@@ -43,7 +41,7 @@ def to_body(request: Request, vendor: Vendor, *, stream: bool) -> JsonObject:
     """
     body: JsonObject = {"model": request.handle.partition("/")[2]}
     if request.system:
-        body["system"] = [_cached({"type": "text", "text": request.system})]
+        body["system"] = [_cached(_text(request.system))]
     if request.tools:
         tools = [_tool(spec) for spec in request.tools]
         body["tools"] = [*tools[:-1], _cached(tools[-1])]
@@ -55,31 +53,13 @@ def to_body(request: Request, vendor: Vendor, *, stream: bool) -> JsonObject:
 
 
 def _messages(request: Request) -> list[JsonValue]:
-    merged = _alternating(request.turns)
-    user_ends = [index for index, (role, _) in enumerate(merged) if role == "user"][-2:]
+    merged = alternating(request.turns, _blocks, _text)
+    marks = user_ends(merged)
     messages: list[JsonValue] = []
     for index, (role, blocks) in enumerate(merged):
-        marked = [*blocks[:-1], _cached(blocks[-1])] if index in user_ends else blocks
+        marked = [*blocks[:-1], _cached(blocks[-1])] if index in marks else blocks
         messages.append({"role": role, "content": [*marked]})
     return messages
-
-
-def _alternating(turns: tuple[Turn, ...]) -> list[tuple[str, list[JsonObject]]]:
-    """Neighbours of one role become one message; there are user turns at both ends."""
-    merged: list[tuple[str, list[JsonObject]]] = []
-    for turn in turns:
-        role = "assistant" if turn.role == "assistant" else "user"
-        blocks = [block for part in turn.parts for block in _blocks(part, turn.role)]
-        if merged and merged[-1][0] == role:
-            merged[-1][1].extend(blocks)
-        elif blocks:
-            merged.append((role, blocks))
-    filler: JsonObject = {"type": "text", "text": _FILLER}
-    if not merged or merged[0][0] == "assistant":
-        merged.insert(0, ("user", [filler]))
-    if merged[-1][0] == "assistant":
-        merged.append(("user", [filler]))
-    return merged
 
 
 def _blocks(part: Part, role: str) -> Iterator[JsonObject]:
@@ -88,7 +68,7 @@ def _blocks(part: Part, role: str) -> Iterator[JsonObject]:
         case ("user" | "assistant", Text()):
             # Text without a visible character is an error of this API, wherever it stands.
             if part.text.strip():
-                yield {"type": "text", "text": part.text}
+                yield _text(part.text)
         case "user", Image():
             yield {"type": "image", "source": _image_source(part)}
         case "assistant", Reasoning():
@@ -99,6 +79,10 @@ def _blocks(part: Part, role: str) -> Iterator[JsonObject]:
             yield _tool_result(part)
         case _:
             raise TypeError(f"{type(part).__name__} has no place in a turn of role {role!r}")
+
+
+def _text(words: str) -> JsonObject:
+    return {"type": "text", "text": words}
 
 
 def _thinking(reasoning: Reasoning) -> Iterator[JsonObject]:
@@ -134,13 +118,11 @@ def _tool_result(result: ToolReturn) -> JsonObject:
 
 
 def _image_source(image: Image) -> JsonObject:
-    if image.data is not None:
-        return {"type": "base64", "media_type": image.media_type, "data": image.data}
-    url = image.url or ""
-    if url.startswith("data:"):
-        head, _, data = url.removeprefix("data:").partition(",")
-        return {"type": "base64", "media_type": head.removesuffix(";base64"), "data": data}
-    return {"type": "url", "url": url}
+    inline = inline_image(image)
+    if inline is None:
+        return {"type": "url", "url": image.url or ""}
+    media_type, data = inline
+    return {"type": "base64", "media_type": media_type, "data": data}
 
 
 def _tool(spec: ToolSpec) -> JsonObject:

@@ -55,6 +55,9 @@ WINDOWS: Mapping[str, int] = {
     "deepseek-v4": 1_000_000,
     "llama-3.1": 131_072,
     "llama-3.3": 131_072,
+    "nova-": 300_000,
+    "nova-micro": 128_000,
+    "nova-premier": 1_000_000,
     "qwen3": 32_768,
 }
 
@@ -74,6 +77,10 @@ EMBEDDING_DIMS: Mapping[str, int] = {
     "bge-small": 384,
     "embeddinggemma": 768,
     "qwen3-embedding": 1_024,
+    "titan-embed-text-v1": 1_536,
+    "titan-embed-text-v2": 1_024,
+    "embed-english-v3": 1_024,
+    "embed-multilingual-v3": 1_024,
 }
 
 _EMBEDDING_WORDS = ("embed", "minilm", "bge-", "gte-", "e5-")

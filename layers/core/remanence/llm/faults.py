@@ -52,6 +52,12 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "invalid_request_error": 400,
     "invalid_prompt": 400,
     "invalid_encrypted_content": 400,
+    # Bedrock's.
+    "throttlingException": 429,
+    "serviceUnavailableException": 503,
+    "internalServerException": 500,
+    "modelStreamErrorException": 500,
+    "validationException": 400,
 }
 
 
@@ -136,14 +142,15 @@ def _by_status(fault: Fault, where: str, told: str) -> ProviderError:
             )
         case 408 | 504:
             return ProviderTimeout(f"{where} ran out of time itself{told}")
-        case int(status) if 400 <= status < 498:
+        case int(status) if 400 <= status < 498 and status != 424:
             return ProviderRejected(
                 f"{where} refuses the request ({status}){told}", about=fault.codes
             )
         case None if fault.kind == "stream":
             return ProviderOverloaded(f"{where} broke off its answer{told}")
         case status:
-            # 5xx, Anthropic's 529 and Groq's 498: it is there, and has no capacity.
+            # 5xx, Anthropic's 529, Groq's 498, and Bedrock's 424, by which it says that the model
+            # failed: it is there, and has no capacity.
             return ProviderOverloaded(f"{where} cannot answer now ({status}){told}")
 
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from remanence.core.exchange import EmbeddingInfo, ModelInfo
-    from remanence.llm.anthropic_wire import AnthropicWire
-    from remanence.llm.openai_wire import OpenAIWire
+    from remanence.llm.wires import AnyWire
 
 # A list is a convenience: nobody waits long for it.
 _ASK_S = 3.0
@@ -43,7 +42,7 @@ class Listings:
         self._by_name: dict[str, Listing] = {}
         self._lock = Lock()
 
-    def of(self, wire: OpenAIWire | AnthropicWire, *, deadline: float) -> Listing:
+    def of(self, wire: AnyWire, *, deadline: float) -> Listing:
         """The provider's listing, asked for again when it is no longer fresh."""
         name = wire.provider.vendor.name
         with self._lock:

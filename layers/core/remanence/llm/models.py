@@ -24,9 +24,9 @@ from remanence.llm.anthropic_wire import AnthropicWire
 from remanence.llm.catalogue import known_window
 from remanence.llm.circuit import Circuit
 from remanence.llm.listings import Listings
-from remanence.llm.openai_wire import OpenAIWire
 from remanence.llm.prices import known_price, user_price
 from remanence.llm.retry import Pace, retrying
+from remanence.llm.wires import embeds, open_wire
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from remanence.core.exchange import Delta, EmbeddingInfo, ModelInfo, Reply, Request
     from remanence.core.spend import Price
     from remanence.llm.vendors import Provider
+    from remanence.llm.wires import AnyWire
 
 # What a caller who only wants to know a window waits for a server at most.
 _WINDOW_ASK_S = 3.0
@@ -77,7 +78,7 @@ class Models:
         self._prices = prices or {}
         self._pace = pace or Pace()
         self._in_process = dict(in_process or {})
-        self._wires = [_wire(provider) for provider in providers]
+        self._wires = [open_wire(provider) for provider in providers]
         self._by_prefix = {p: wire for wire in self._wires for p in wire.provider.vendor.prefixes}
         self._listings = Listings(self._pace.clock)
         names = [wire.provider.vendor.name for wire in self._wires]
@@ -135,7 +136,7 @@ class Models:
             raise _no_such(handle, available, what="embedding model", field="embedding")
 
     def _embedding_prefixes(self) -> list[str]:
-        return [p for p, wire in self._by_prefix.items() if isinstance(wire, OpenAIWire)]
+        return [p for p, wire in self._by_prefix.items() if embeds(wire)]
 
     def context_window(self, handle: str) -> int:
         """Tokens that a prompt for this model may hold.
@@ -190,7 +191,7 @@ class Models:
         if _prefix(handle) in self._in_process:
             raise NotSupported(f"{handle!r} runs in this process and embeds nothing")
         wire = self._wire_of(handle)
-        if not isinstance(wire, OpenAIWire):
+        if isinstance(wire, AnthropicWire):
             raise NotSupported(f"{wire.provider.vendor.name} has no embedding models")
         size, model = wire.provider.vendor.embed_batch, _model(handle)
         vectors: list[list[float]] = []
@@ -209,7 +210,7 @@ class Models:
             wire.close()
 
     def _attempts(
-        self, wire: OpenAIWire | AnthropicWire, request: Request, stream: bool, deadline: float
+        self, wire: AnyWire, request: Request, stream: bool, deadline: float
     ) -> Generator[Delta | Reply]:
         def begin() -> tuple[Delta | Reply, Generator[Delta | Reply]]:
             items = wire.call(request, stream=stream, deadline=deadline)
@@ -227,7 +228,7 @@ class Models:
             yield first
             yield from rest
 
-    def _wire_of(self, handle: str) -> OpenAIWire | AnthropicWire:
+    def _wire_of(self, handle: str) -> AnyWire:
         wire = self._by_prefix.get(_prefix(handle))
         if wire is None or not _model(handle):
             raise self._unknown(handle)
@@ -248,10 +249,6 @@ def _no_such(handle: str, available: str, *, what: str, field: str) -> NotFound 
             field=field,
         )
     return NotFound(what, handle, hint=f"available: {available}")
-
-
-def _wire(provider: Provider) -> OpenAIWire | AnthropicWire:
-    return OpenAIWire(provider) if provider.vendor.wire == "openai" else AnthropicWire(provider)
 
 
 def _prefix(handle: str) -> str:

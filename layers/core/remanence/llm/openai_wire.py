@@ -22,7 +22,7 @@ from remanence.llm.catalogue import (
 from remanence.llm.client import Client
 from remanence.llm.openai_reply import read_chunks, read_whole
 from remanence.llm.openai_request import to_body
-from remanence.llm.payload import objects, text, whole
+from remanence.llm.payload import as_vector, objects, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -92,7 +92,7 @@ class OpenAIWire:
         places = [whole(entry, "index") for entry in entries]
         if sorted(p for p in places if p is not None) == list(range(len(texts))):
             entries.sort(key=lambda entry: whole(entry, "index") or 0)
-        vectors = [_vector(entry.get("embedding")) for entry in entries]
+        vectors = [as_vector(entry.get("embedding")) for entry in entries]
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
             raise ProviderBadReply(
                 f"{model} was given {len(texts)} texts and returned {len(vectors)} vectors, "
@@ -190,11 +190,3 @@ class OpenAIWire:
             embedding_dim=known_dim(model),
             endpoint=self.provider.base_url,
         )
-
-
-def _vector(value: JsonValue) -> list[float]:
-    numbers = value if isinstance(value, list) else []
-    vector = [float(n) for n in numbers if isinstance(n, int | float)]
-    if not vector or len(vector) != len(numbers):
-        raise ProviderBadReply("the reply cannot be read: an embedding is not a list of numbers")
-    return vector

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from remanence.errors import ProviderBadReply
 
 if TYPE_CHECKING:
-    from remanence.core.exchange import JsonObject, JsonValue
+    from remanence.core.exchange import Image, JsonObject, JsonValue
 
 
 def as_object(value: object, what: str) -> JsonObject:
@@ -53,6 +53,19 @@ def whole(value: JsonObject, key: str) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
+def as_vector(value: object) -> list[float]:
+    """The numbers of one embedding.
+
+    Raises:
+        ProviderBadReply: it is not a list of numbers, or an empty one.
+    """
+    numbers = cast("list[object]", value) if isinstance(value, list) else []
+    vector = [float(n) for n in numbers if isinstance(n, int | float)]
+    if not vector or len(vector) != len(numbers):
+        raise ProviderBadReply("the reply cannot be read: an embedding is not a list of numbers")
+    return vector
+
+
 def arguments_object(arguments: str) -> JsonObject:
     """A tool call's arguments as the object that a provider wants to see again.
 
@@ -64,3 +77,14 @@ def arguments_object(arguments: str) -> JsonObject:
     except ValueError:
         value = None
     return value if isinstance(value, dict) else {"invalid_arguments": arguments}
+
+
+def inline_image(image: Image) -> tuple[str | None, str] | None:
+    """The MIME type and the base64 data of an image that is not only named by its address."""
+    if image.data is not None:
+        return image.media_type, image.data
+    url = image.url or ""
+    if not url.startswith("data:"):
+        return None
+    head, _, data = url.removeprefix("data:").partition(",")
+    return head.removesuffix(";base64"), data

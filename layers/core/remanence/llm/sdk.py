@@ -1,6 +1,6 @@
-"""The two official packages behind one shape, imported when a provider is first called.
+"""The official packages behind one shape, imported when a provider is first called.
 
-Path: client.Client -> open_sdk -> sdk_openai / sdk_anthropic -> the package.
+Path: client.Client -> open_sdk -> sdk_openai / sdk_anthropic / sdk_bedrock -> the package.
 The packages do HTTP, authentication and the reading of event streams. What is sent and what
 comes back are JSON objects (`cast_to=object`), because the mapping is ours: no object of theirs
 is built per fragment, and fields they do not know (`reasoning_content`) are not lost.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from remanence.errors import NotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,6 +53,18 @@ def open_sdk(provider: Provider) -> Sdk:
         from remanence.llm import sdk_openai  # noqa: PLC0415
 
         return sdk_openai.open_client(provider)
+    if provider.vendor.wire == "bedrock":
+        return _open_bedrock(provider)
     from remanence.llm import sdk_anthropic  # noqa: PLC0415
 
     return sdk_anthropic.open_client(provider)
+
+
+def _open_bedrock(provider: Provider) -> Sdk:
+    try:
+        from remanence.llm import sdk_bedrock  # noqa: PLC0415  as above
+    except ModuleNotFoundError as exc:
+        raise NotSupported(
+            "bedrock is called through boto3, which is not installed: install remanence[aws]"
+        ) from exc
+    return sdk_bedrock.open_client(provider)

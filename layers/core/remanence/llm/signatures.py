@@ -1,6 +1,7 @@
 """Opaque proofs of thought that belong to one provider and mean nothing to another.
 
-Anthropic's travel as they are (`Reasoning.signature`, `Reasoning.redacted`). All others are marked
+Anthropic's travel as they are (`Reasoning.signature`, `Reasoning.redacted`), since they hold at
+every cloud that serves its models. All others are marked
 with their owner, so that an agent whose model is changed does not show them to somebody else.
 Gemini's hang on a tool call; they travel as a redacted Reasoning before that call.
 Pure.
@@ -20,6 +21,7 @@ GEMINI_STAND_IN = "skip_thought_signature_validator"
 
 _GEMINI = "gemini:"
 _OPENAI = "openai:"
+_BEDROCK = "bedrock:"
 # No proof of Anthropic's holds a colon: they are base64.
 _MARKED = re.compile(r"[a-z]+:")
 
@@ -46,6 +48,16 @@ def openai_item(reasoning: Reasoning) -> tuple[str, str] | None:
         return None
     item_id, _, encrypted = data.partition(":")
     return item_id, encrypted
+
+
+def mark_bedrock(hidden: str) -> str:
+    """A thought that Bedrock does not show, as `Reasoning.redacted` holds it."""
+    return _BEDROCK + hidden
+
+
+def bedrock_proof(reasoning: Reasoning) -> str | None:
+    """The hidden thought to send back to Bedrock, or None when this is something else."""
+    return _of(_BEDROCK, reasoning)
 
 
 def anthropic_proof(reasoning: Reasoning) -> str | None:

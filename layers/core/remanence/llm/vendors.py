@@ -15,7 +15,7 @@ from remanence.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Wire = Literal["openai", "anthropic"]
+Wire = Literal["openai", "anthropic", "bedrock"]
 Responses = Literal["never", "reasoning", "always"]
 
 # What a server says about a prompt that is too long, when it gives no code for it.
@@ -30,9 +30,12 @@ class Vendor:
         name: first part of its handles.
         wire: the JSON protocol it speaks.
         provider_type: what the REST protocol calls this kind of provider.
-        default_base_url: its own address; None when only the user knows it.
+        default_base_url: its own address; None when only the user knows it. `{region}` stands for
+            the region.
         key_variable: environment variable of the key.
         base_url_variables: environment variables of another address, first set one wins.
+        region_variable: environment variable of the region. It makes a vendor usable whose callers
+            are known by IAM: AWS credentials are there for other things too.
         aliases: further handle prefixes that mean this vendor.
         needs_key: False for servers of one's own.
         path: appended to a base URL that has none.
@@ -62,6 +65,7 @@ class Vendor:
     default_base_url: str | None = None
     key_variable: str | None = None
     base_url_variables: tuple[str, ...] = ()
+    region_variable: str | None = None
     aliases: tuple[str, ...] = ()
     needs_key: bool = True
     path: str = ""
@@ -95,6 +99,7 @@ class Provider:
     base_url: str
     api_key: str = field(default="", repr=False)
     context_window: int | None = None
+    region: str = ""
 
 
 VENDORS: tuple[Vendor, ...] = (
@@ -212,6 +217,17 @@ VENDORS: tuple[Vendor, ...] = (
         prompt_cache_key=True,
         too_long_phrases=_VLLM_TOO_LONG,
     ),
+    Vendor(
+        name="bedrock",
+        wire="bedrock",
+        provider_type="bedrock",
+        default_base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        base_url_variables=("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
+        region_variable="BEDROCK_REGION",
+        needs_key=False,
+        default_window=128_000,
+        too_long_phrases=("input is too long", "prompt is too long", "too many input tokens"),
+    ),
 )
 
 
@@ -230,8 +246,12 @@ def configured(env: Mapping[str, str]) -> tuple[Provider, ...]:
 
 def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
     named = next((env[name].strip() for name in vendor.base_url_variables if env.get(name)), "")
-    base_url = _with_path(named or vendor.default_base_url or "", vendor.path)
-    if vendor.default_base_url and base_url != vendor.default_base_url:
+    region = env.get(vendor.region_variable or "", "").strip()
+    if vendor.region_variable and not region:
+        return None
+    own_url = (vendor.default_base_url or "").replace("{region}", region)
+    base_url = _with_path(named or own_url, vendor.path)
+    if own_url and base_url != own_url:
         vendor = _elsewhere(vendor)
     vendor = replace(vendor, responses=_responses(vendor, env))
     key = env.get(vendor.key_variable or "", "").strip()
@@ -243,6 +263,7 @@ def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
         base_url=base_url,
         api_key=key,
         context_window=int(window) if window.isdecimal() else None,
+        region=region,
     )
 
 
