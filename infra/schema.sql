@@ -365,6 +365,16 @@ exception
 end
 $$;
 
+CREATE FUNCTION remanence.all_ok_v1(p_answer jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if p_answer ->> 'outcome' <> 'ok' then
+        perform remanence.refuse_v1(p_answer);
+    end if;
+end
+$$;
+
 CREATE FUNCTION remanence.any_key_v1(p_lexemes text[]) RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -599,6 +609,19 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.block_fields_v1(p_block remanence.blocks, p_version integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object(
+        'label', coalesce(past.label, p_block.label), 'value', past.value,
+        'limit', coalesce(past."limit", p_block."limit"),
+        'description', case when past.label is null
+            then p_block.description else past.description end,
+        'read_only', coalesce(past.read_only, p_block.read_only))
+    from remanence.block_versions as past
+    where past.block_id = p_block.id and past.version = p_version
+$$;
+
 CREATE FUNCTION remanence.block_id_v1(p jsonb) RETURNS text
     LANGUAGE plpgsql STABLE
     AS $$
@@ -717,6 +740,104 @@ exception
         return jsonb_build_object('outcome', 'conflict', 'message', format(
             'an agent of block %L has another block with the label %L; labels are unique per agent',
             block.id, wanted.label));
+end
+$$;
+
+CREATE FUNCTION remanence.changed_blocks_v1(p_agent_id text, p_step_ids text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    with held as (
+        select link.block_id, true as is_attached from remanence.agents_blocks as link
+        where link.agent_id = p_agent_id
+        union
+        select past.block_id, false from remanence.attachments_past as past
+        where past.agent_id = p_agent_id and past.block_id is not null
+    ),
+    changed as (
+        select block.id, bool_or(held.is_attached) as is_attached
+        from held
+        join remanence.blocks as block on block.id = held.block_id
+        where exists (
+            select from remanence.block_versions as made
+            where made.block_id = held.block_id and made.step_id = any (p_step_ids))
+        group by block.id
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'id', block.id, 'version', block.version, 'is_attached', changed.is_attached,
+        'now', remanence.block_fields_v1(block, block.version),
+        'made', (
+            select jsonb_agg(jsonb_build_object(
+                'version', made.version,
+                'before', remanence.block_fields_v1(block, made.version - 1),
+                'after', remanence.block_fields_v1(block, made.version))
+                order by made.version desc)
+            from remanence.block_versions as made
+            where made.block_id = block.id and made.step_id = any (p_step_ids)))
+        order by block.id), '[]')
+    from changed
+    join remanence.blocks as block on block.id = changed.id
+$$;
+
+CREATE FUNCTION remanence.changed_passages_v1(p_step_ids text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    with made as (
+        select passage.id, passage.version from remanence.passages as passage
+        where passage.step_id = any (p_step_ids)
+        union all
+        select past.passage_id, past.version from remanence.passage_versions as past
+        where past.step_id = any (p_step_ids)
+    ),
+    changed as (
+        select made.id, remanence.passage_state_v1(made.id) as state,
+            jsonb_agg(jsonb_build_object(
+                'version', made.version,
+                'before', remanence.passage_at_v1(made.id, made.version - 1),
+                'after', remanence.passage_at_v1(made.id, made.version))
+                order by made.version desc) as made
+        from made
+        group by made.id
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'id', changed.id, 'version', changed.state -> 'version',
+        'embedding', changed.state -> 'embedding', 'now', changed.state -> 'passage',
+        'made', changed.made) order by changed.id), '[]')
+    from changed
+$$;
+
+CREATE FUNCTION remanence.changes_undo_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    refusal text;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    perform from remanence.blocks
+    where id in (select jsonb_object_keys(p -> 'block_versions')) order by id for update;
+    if exists (
+        select from jsonb_each_text(p -> 'block_versions') as read
+        left join remanence.blocks as block on block.id = read.key
+        where block.version is distinct from read.value::integer)
+    then
+        return '{"outcome": "stale"}';
+    end if;
+    perform remanence.all_ok_v1(remanence.block_link_v1(
+        p || jsonb_build_object('block_id', block_id, 'attach', false)))
+    from jsonb_array_elements_text(p -> 'detach') as block_id;
+    perform remanence.all_ok_v1(remanence.block_update_v1(
+        edit || jsonb_build_object('org_id', p -> 'org_id')))
+    from jsonb_array_elements(p -> 'blocks') as edit;
+    perform remanence.all_ok_v1(remanence.block_link_v1(
+        p || jsonb_build_object('block_id', block_id, 'attach', true)))
+    from jsonb_array_elements_text(p -> 'attach') as block_id;
+    perform remanence.all_ok_v1(remanence.passage_write_v1(
+        edit || jsonb_build_object('org_id', p -> 'org_id')))
+    from jsonb_array_elements(p -> 'passages') as edit;
+    return '{"outcome": "ok"}';
+exception
+    when sqlstate 'RM001' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        return refusal::jsonb;
 end
 $$;
 
@@ -2881,12 +3002,16 @@ $$;
 CREATE FUNCTION remanence.share_moment_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
+declare
+    moment timestamptz := nullif(current_setting('remanence.moment', true), '')::timestamptz;
 begin
     -- one that was taken already belongs to blocks of the same step, and lies before it; a row
     -- that is older than this transaction was copied
-    if nullif(current_setting('remanence.moment', true), '') is null and new.created_at >= now() then
+    if moment is null and new.created_at >= now() then
         perform set_config('remanence.moment', new.created_at::text, true);
     end if;
+    update remanence.attachments_past set step_id = new.id
+    where agent_id = new.agent_id and until_at = moment and block_id is not null;
     return new;
 end
 $$;
@@ -3161,6 +3286,46 @@ begin
     end if;
     return remanence.claim_v1(
         conv, run, p ->> 'lease_token', (p ->> 'lease_ms')::integer, is_new);
+end
+$$;
+
+CREATE FUNCTION remanence.step_changes_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    run remanence.runs;
+    owner_id text;
+    step_ids text[];
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    if p ->> 'run_id' is null then
+        select agent_id, array[id] into owner_id, step_ids
+        from remanence.steps where id = p ->> 'step_id';
+    else
+        select * into run from remanence.runs where id = p ->> 'run_id';
+        if run.status in ('created', 'running') then
+            return jsonb_build_object('outcome', 'conflict', 'message', format(
+                'run %L is not over: cancel it or wait, then undo it', run.id));
+        end if;
+        owner_id := run.agent_id;
+        step_ids := array(select id from remanence.steps where run_id = run.id);
+    end if;
+    if owner_id is null then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', case when p ->> 'run_id' is null then 'step'
+                else 'run' end, 'id', coalesce(p ->> 'run_id', p ->> 'step_id'));
+    end if;
+    return jsonb_build_object(
+        'outcome', 'ok', 'agent_id', owner_id,
+        'blocks', remanence.changed_blocks_v1(owner_id, step_ids),
+        'detached', (
+            select coalesce(jsonb_agg(distinct past.block_id), '[]')
+            from remanence.attachments_past as past
+            where past.agent_id = owner_id and past.step_id = any (step_ids)
+                and not exists (
+                    select from remanence.agents_blocks as link
+                    where link.agent_id = owner_id and link.block_id = past.block_id)),
+        'passages', remanence.changed_passages_v1(step_ids));
 end
 $$;
 
@@ -3895,8 +4060,11 @@ CREATE TABLE remanence.attachments_past (
     from_at timestamp with time zone,
     until_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    step_id text,
     CONSTRAINT attachments_past_kind_check CHECK ((num_nonnulls(block_id, archive_id) = 1))
 );
+
+COMMENT ON COLUMN remanence.attachments_past.step_id IS 'the step that detached it; null: another way, or before this was kept';
 
 ALTER TABLE remanence.attachments_past ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME remanence.attachments_past_id_seq
@@ -4303,7 +4471,11 @@ CREATE INDEX passage_vectors_archive_idx ON remanence.passage_vectors USING btre
 
 CREATE INDEX passage_versions_archive_idx ON remanence.passage_versions USING btree (archive_id, from_at, passage_id);
 
+CREATE INDEX passage_versions_step_idx ON remanence.passage_versions USING btree (step_id) WHERE (step_id IS NOT NULL);
+
 CREATE INDEX passages_archive_created_idx ON remanence.passages USING btree (archive_id, created_at, id);
+
+CREATE INDEX passages_step_idx ON remanence.passages USING btree (step_id) WHERE (step_id IS NOT NULL);
 
 CREATE INDEX runs_agent_created_idx ON remanence.runs USING btree (agent_id, created_at, id);
 
@@ -4620,6 +4792,9 @@ GRANT ALL ON FUNCTION remanence.agent_view_v1(p_agent_id text, p_relations text[
 REVOKE ALL ON FUNCTION remanence.agents_import_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agents_import_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.all_ok_v1(p_answer jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.all_ok_v1(p_answer jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.any_key_v1(p_lexemes text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.any_key_v1(p_lexemes text[]) TO remanence_app;
 
@@ -4656,6 +4831,9 @@ GRANT ALL ON FUNCTION remanence.block_at_v1(p_block remanence.blocks, p_at times
 REVOKE ALL ON FUNCTION remanence.block_delete_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_delete_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.block_fields_v1(p_block remanence.blocks, p_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.block_fields_v1(p_block remanence.blocks, p_version integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.block_id_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_id_v1(p jsonb) TO remanence_app;
 
@@ -4667,6 +4845,15 @@ GRANT ALL ON FUNCTION remanence.block_lock_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.block_update_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.block_update_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.changed_blocks_v1(p_agent_id text, p_step_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.changed_blocks_v1(p_agent_id text, p_step_ids text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.changed_passages_v1(p_step_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.changed_passages_v1(p_step_ids text[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.changes_undo_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.changes_undo_v1(p jsonb) TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.runs TO remanence_app;
 
@@ -4931,6 +5118,9 @@ GRANT ALL ON FUNCTION remanence.state_v1(p_conv remanence.conversations, p_run r
 
 REVOKE ALL ON FUNCTION remanence.step_begin_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_begin_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.step_changes_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.step_changes_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.step_commit_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.step_commit_v1(p jsonb) TO remanence_app;

@@ -82,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--org", default=DEFAULT_ORG_ID, help="whose step it is (the default's)")
     replay.add_argument("--uri", help="of the database (REMANENCE_PG_URI)")
     replay.set_defaults(run=_replay)
+    undo = commands.add_parser("undo", help="take back what a step or a run changed in memory")
+    undo.add_argument("id", help="of the step or the run")
+    undo.add_argument("--org", default=DEFAULT_ORG_ID, help="whose it is (the default's)")
+    undo.add_argument("--uri", help="of the database (REMANENCE_PG_URI)")
+    undo.set_defaults(run=_undo)
     _add_import(commands.add_parser("import", help="bring in what was kept elsewhere"))
     _add_eval(commands.add_parser("eval", help="measure what is built in"))
     version = commands.add_parser("version", help="print the version")
@@ -261,6 +266,16 @@ def _replay(options: argparse.Namespace) -> int:
     request = replayed(uri, options.step, OrgId(options.org))
     print(json.dumps(request, ensure_ascii=False, indent=2))
     print(f"{options.step}: the same bytes as were sent", file=sys.stderr)
+    return 0
+
+
+def _undo(options: argparse.Namespace) -> int:
+    settings = Settings.from_env(os.environ)
+    uri = _uri_of(options, settings)
+    from remanence.local.step_undo import undo_memory  # noqa: PLC0415  loads the server
+
+    lines = undo_memory(settings, os.environ, options.id, uri=uri, org_id=OrgId(options.org))
+    print("\n".join(lines) or f"{options.id}: nothing to take back")
     return 0
 
 

@@ -102,7 +102,12 @@ class PassageUndo:
         Raises:
             Clash: a later one changed the same.
         """
-        merged = merge_fields(_own(self.after), _own(self.before), _own(self.now), texts=("text",))
+        merged = merge_fields(
+            callers_own(self.after),
+            callers_own(self.before),
+            callers_own(self.now),
+            texts=("text",),
+        )
         row = self.now or self.before
         kept = self.now is not None and merged is not None and merged["text"] == self.now["text"]
         return PassageDraft(
@@ -113,5 +118,11 @@ class PassageUndo:
         )
 
 
-def _own(row: JsonObject | None) -> JsonObject | None:
+def shown(row: JsonObject | None) -> dict[str, object] | None:
+    """The fields of a passage that a caller can change."""
+    return None if row is None else {name: row[name] for name in ("text", "tags", "metadata")}
+
+
+def callers_own(row: JsonObject | None) -> JsonObject | None:
+    """The fields of a passage that are a caller's: all that an undo compares."""
     return None if row is None else {name: row[name] for name in _PASSAGE_FIELDS}

@@ -19,6 +19,7 @@ from remanence.db.conversations import Conversations
 from remanence.db.forks import Forks
 from remanence.db.identities import Identities
 from remanence.db.memory_at import MemoryAt
+from remanence.db.step_undo import StepChanges
 from remanence.db.versions import PassageVersions
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Catalog:
     def imports(self) -> Imports:
         """Agents that were made elsewhere."""
         return Imports(self.queries)
+
+    @property
+    def step_changes(self) -> StepChanges:
+        """What steps changed in memory."""
+        return StepChanges(self.queries)
 
     def list_tags(self, org_id: OrgId, page: Page, query_text: str | None) -> list[str]:
         """The tags in use on agents and blocks; the cursors of `page` are tags."""

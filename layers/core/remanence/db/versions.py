@@ -79,13 +79,7 @@ class PassageVersions:
                 self._queries,
                 "write_passage",
                 org_id=org_id,
-                author=author_to_row(author),
-                passage_id=passage_id,
-                base_version=draft.base_version,
-                passage=draft.row,
-                keep_vector=draft.keeps_text,
-                embedding=list(vector.values) if vector else None,
-                embedding_model=vector.model if vector else None,
+                **passage_write_to_row(passage_id, draft, vector, author),
             )
         except Stale:
             return False
@@ -117,6 +111,21 @@ class PassageVersions:
             archive_id=archive_id,
             erase=erase,
         )
+
+
+def passage_write_to_row(
+    passage_id: str, draft: PassageDraft, vector: VectorOf | None, author: Author
+) -> JsonObject:
+    """A passage as it is to be, as passage_write_v1 takes it."""
+    return {
+        "author": author_to_row(author),
+        "passage_id": passage_id,
+        "base_version": draft.base_version,
+        "passage": draft.row,
+        "keep_vector": draft.keeps_text,
+        "embedding": list(vector.values) if vector else None,
+        "embedding_model": vector.model if vector else None,
+    }
 
 
 def author_to_row(author: Author) -> JsonObject:

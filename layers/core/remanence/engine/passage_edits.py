@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.merging import Clash
-from remanence.core.versions import PassageDraft
+from remanence.core.versions import PassageDraft, shown
 from remanence.errors import EditConflict, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -156,7 +156,9 @@ class PassageEdits:
             found = self.versions.find_undo(org_id, passage_id, version)
             draft = drafted(found)
             signed = author.undoing(found.undone) if is_undo else author
-            done = self.versions.write(org_id, passage_id, draft, self._vector(draft), signed)
+            done = self.versions.write(
+                org_id, passage_id, draft, vector_for(self.archival, draft), signed
+            )
             if done is not False:
                 return done
             if not left:
@@ -170,12 +172,9 @@ class PassageEdits:
                 version = found.undone
         raise AssertionError("unreachable")
 
-    def _vector(self, draft: PassageDraft) -> VectorOf | None:
-        if draft.row is None or draft.keeps_text:
-            return None
-        return self.archival.vector(draft.embedding, str(draft.row["text"]))
 
-
-def shown(row: JsonObject | None) -> dict[str, object] | None:
-    """The fields of a passage that a caller can change."""
-    return None if row is None else {name: row[name] for name in ("text", "tags", "metadata")}
+def vector_for(archival: Archival, draft: PassageDraft) -> VectorOf | None:
+    """The vector that a draft needs; None when it keeps the one there is, or has none."""
+    if draft.row is None or draft.keeps_text:
+        return None
+    return archival.vector(draft.embedding, str(draft.row["text"]))

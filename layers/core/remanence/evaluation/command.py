@@ -9,10 +9,11 @@ from __future__ import annotations
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from remanence.db.connect import OneConnection
 from remanence.db.migrate import migrate
+from remanence.dispatch.none import NoDoorbell
 from remanence.evaluation.recall import Bench, run_recall
 from remanence.local.cluster import LOGIN
 from remanence.local.postgres import EmbeddedPostgres
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from remanence.settings import Settings
-
-
-class _NoDoorbell:
-    """Nothing runs here, so nothing is rung for."""
-
-    def ring(self, org_id: str, conversation_id: str, run_id: str) -> NoReturn:
-        raise NotImplementedError
 
 
 def measure_recall(  # noqa: PLR0913  the options of the command
@@ -57,7 +51,7 @@ def measure_recall(  # noqa: PLR0913  the options of the command
         say: told every line of the report.
     """
     with _database(uri, env) as app_uri, closing(OneConnection(app_uri)) as connections:
-        parts = build(settings, env, connections, _NoDoorbell())
+        parts = build(settings, env, connections, NoDoorbell())
         bench = Bench(
             queries=parts.queries,
             recall=parts.recall,

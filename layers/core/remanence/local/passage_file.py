@@ -12,12 +12,13 @@ import time
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from remanence.core.archival import NewText
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.ranking import clean
 from remanence.db.connect import OneConnection
+from remanence.dispatch.none import NoDoorbell
 from remanence.engine.archival import Archival
 from remanence.errors import InvalidRequest
 from remanence.wiring import build, new_id
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
 
 # Of one statement and one request for vectors: some 200 kB of text.
 BATCH = 200
-
-
-class _NoDoorbell:
-    """Nothing runs here, so nothing is rung for."""
-
-    def ring(self, org_id: str, conversation_id: str, run_id: str) -> NoReturn:
-        raise NotImplementedError
 
 
 def import_passages(  # noqa: PLR0913  the options of the command
@@ -73,7 +67,7 @@ def import_passages(  # noqa: PLR0913  the options of the command
     done = _lines_done(mark, archive_id)
     started, stored = time.monotonic(), 0
     with closing(OneConnection(uri)) as connections:
-        parts = build(settings, env, connections, _NoDoorbell())
+        parts = build(settings, env, connections, NoDoorbell())
         archives = parts.catalog.archives
         archive = archives.load_archive(org_id, archive_id)
         archival = Archival(

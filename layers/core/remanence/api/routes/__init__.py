@@ -32,6 +32,7 @@ from remanence.api.routes import (
     tags,
     tools,
     traces,
+    undo,
     unserved,
     usage,
 )
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     steps.router,
     traces.router,
+    undo.router,
     blocks.router,
     block_versions.router,
     identities.router,
