@@ -155,3 +155,21 @@ def test_step_that_only_stored_a_passage_is_shown_with_it(
     step_id = next(message.step_id for message in answer.messages if message.step_id)
 
     assert passages(http, agent, step_id) == ["alone"]
+
+
+def test_block_is_found_by_the_label_that_it_had(
+    client: Letta, http: httpx.Client, agent: AgentState
+) -> None:
+    step_id = edit_both(client, agent)
+    block_id = agent.blocks[0].id or ""
+    client.blocks.update(block_id, label="uno", value="later")
+    address = f"/v1/agents/{agent.id}/core-memory/blocks"
+
+    then = http.get(f"{address}/one", params={"as_of": step_id})
+    missing = http.get(f"{address}/uno", params={"as_of": step_id})
+
+    assert (then.json()["id"], then.json()["value"]) == (block_id, "1\nby a step")
+    assert then.headers["etag"] == '"2"'
+    assert missing.status_code == 404
+    assert "had no block with this label then" in missing.json()["detail"]
+    assert http.get(f"{address}/uno").json()["value"] == "later"

@@ -36,6 +36,17 @@ class MemoryAt:
         """
         return self._blocks(org_id, as_of, agent_id=agent_id)
 
+    def load_agent_block(self, org_id: OrgId, agent_id: str, label: str, as_of: AsOf) -> Block:
+        """The block an agent had under this label then, as it was.
+
+        Raises:
+            NotFound: the agent or the step; or it had none then.
+        """
+        for block in self.list_blocks(org_id, agent_id, as_of):
+            if block.label == label:
+                return block
+        raise NotFound("block", label, hint=f"agent {agent_id!r} had no block with this label then")
+
     def load_block(self, org_id: OrgId, block_id: str, as_of: AsOf) -> Block:
         """A block as it was.
 

@@ -55,11 +55,18 @@ def detach_block(agent_id: AgentIdPath, block_id: BlockIdPath, call: ThisCall) -
 
 @router.get(f"{_PATH}/{{block_label:path}}")
 def retrieve_agent_block(
-    agent_id: AgentIdPath, block_label: LabelPath, call: ThisCall, response: Response
+    agent_id: AgentIdPath,
+    block_label: LabelPath,
+    as_of: AsOfQuery,
+    call: ThisCall,
+    response: Response,
 ) -> BlockState:
     """Read a block of an agent; its version is the answer's ETag."""
-    block = call.deps.catalog.blocks.load_agent_block(call.org_id, agent_id, block_label)
-    return tagged(response, block)
+    catalog = call.deps.catalog
+    if as_of is not None:
+        past = catalog.memory_at.load_agent_block(call.org_id, agent_id, block_label, as_of)
+        return tagged(response, past)
+    return tagged(response, catalog.blocks.load_agent_block(call.org_id, agent_id, block_label))
 
 
 @router.patch(f"{_PATH}/{{block_label:path}}")
