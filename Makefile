@@ -6,6 +6,8 @@ MIGRATIONS := layers/core/remanence/db/migrations
 SOURCES := layers/core functions tests
 # Tests wait more than they compute: three at a time, each with a Postgres of its own.
 WORKERS ?= 3
+# A fresh clone is compiled once, and not again in each process that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check fix dev lock schema openapi golden build deploy smoke sizes coldstart perf fuzz live venv help
 
