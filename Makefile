@@ -56,7 +56,7 @@ smoke: dev  ## Whether a deployment works, from outside (URL=, KEY= also from th
 sizes: dev  ## The largest file, function and import cycle
 	@$(BIN)/pytest -q -s tests/rules/test_sizes.py
 
-coldstart: dev  ## What each function pays before it serves (ARGS=<a build's folder>)
+coldstart: dev  ## infra/COLD_START.md, measured: what a start costs (ARGS=<a build's folder>)
 	@$(BIN)/python tests/perf/cold_import.py $(ARGS)
 
 perf: dev  ## The budgets, on a quiet machine

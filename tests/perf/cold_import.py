@@ -3,25 +3,57 @@
     python tests/perf/cold_import.py [BUILD_DIRECTORY]
 
 (`make coldstart`) builds the artefact (or takes the build that is named), imports each function's
-`app` from it in fresh processes, once as deployed and once with the precompiled files left out, and
-prints the median of five, with the layers' unzipped sizes. The last rows are parts that functions
-load when they need them, not at import, and all of them at once.
+`app` from it in fresh processes, as deployed and with the precompiled files left out, and writes the
+medians with the sizes of what is deployed to infra/COLD_START.md. The last rows are parts that
+functions load when they need them, not at import, and all of them at once.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.bundle import ARCHITECTURE, FUNCTIONS, Bundle, build, find_python313, size_mb
+from support.bundle import (
+    ARCHITECTURE,
+    FUNCTIONS,
+    REPOSITORY,
+    Bundle,
+    build,
+    find_python313,
+    size_mb,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROUNDS = 5
+PAGE = REPOSITORY / "infra" / "COLD_START.md"
+_HEAD = f"""\
+# What a cold start costs
+
+Written by `make coldstart`, for {ARCHITECTURE}. A function loads what it serves with, and no more:
+a provider's SDK, boto3 and whatever runs tools are loaded by the first request that needs them, and
+the layers come compiled, since `/opt` cannot be written to. `tests/functions/test_bundle.py` keeps
+it so. Lambda gives a function of 512 MB 29 % of a processor after its start, and bills the start.
+
+| deployed | MB zipped | MB |
+|---|---|---|"""
+_TABLE = f"""
+Medians of {ROUNDS} fresh processes of Python 3.13; memory is the process's peak. Below the
+functions stand parts, each alone in such a process. What counts are the ratios: seconds grow with
+what else a machine does.
+
+| import | CPU s | without `.pyc` | modules | peak MB |
+|---|---|---|---|---|"""
 NAIVE = (
     "openai, anthropic, boto3, fastapi, mangum, uvicorn, psycopg, aws_lambda_powertools, pydantic"
 )
@@ -47,7 +79,7 @@ print(seconds, peak_mb, len(sys.modules) - before)
 
 
 def main() -> None:
-    """Print the table."""
+    """Write the page."""
     python = find_python313()
     if python is None:
         sys.exit("needs Python 3.13, the runtime's own")
@@ -56,23 +88,44 @@ def main() -> None:
         root = root or build(Path(scratch) / "build", python)
         plain = _without_compiled(root, Path(scratch) / "plain")
         compiled, sources = (Bundle(folder, python, folder) for folder in (root, plain))
-        print(f"unzipped, {ARCHITECTURE}, MB      as deployed   without .pyc")
-        for with_pyc, without in zip(compiled.layers, sources.layers, strict=True):
-            name = with_pyc.parent.name
-            print(f"{name:26}{size_mb(with_pyc):10.1f}{size_mb(without):14.1f}")
-        print(f"\n{'CPU s (peak MB, modules)':26}     as deployed    without .pyc")
-        rows = [(name, name, "import app") for name in FUNCTIONS]
-        rows += [(name, "api", code) for name, code in PARTS.items()]
-        for name, function, code in rows:
-            cells = [_cost(bundle, function, code) for bundle in (compiled, sources)]
-            print(f"{name:26}{cells[0]:>16}{cells[1]:>16}", flush=True)
+        lines = [_HEAD, *_sizes(compiled), _TABLE, *_costs(compiled, sources)]
+    PAGE.write_text("\n".join(lines) + "\n")
+
+
+def _sizes(bundle: Bundle) -> list[str]:
+    folders = {layer.parent.name: layer for layer in bundle.layers}
+    folders |= {f"{name.title()}Function": bundle.code(name) for name in FUNCTIONS}
+    return [
+        f"| {name} | {_zipped_mb(folder):.2f} | {size_mb(folder):.2f} |"
+        for name, folder in folders.items()
+    ]
+
+
+def _costs(compiled: Bundle, sources: Bundle) -> Iterator[str]:
+    rows = [(f"the function {name}", name, "import app") for name in FUNCTIONS]
+    rows += [(name, "api", code) for name, code in PARTS.items()]
+    for name, function, code in rows:
+        seconds, megabytes, modules = _cost(compiled, function, code)
+        without, *_ = _cost(sources, function, code)
+        row = f"| {name} | {seconds:.2f} | {without:.2f} | {modules:.0f} | {megabytes:.0f} |"
+        print(row, flush=True)
+        yield row
+
+
+def _zipped_mb(folder: Path) -> float:
+    with io.BytesIO() as target:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.rglob("*")):
+                archive.write(path, path.relative_to(folder))
+        return len(target.getvalue()) / 1e6
 
 
 def _without_compiled(root: Path, target: Path) -> Path:
     return Path(shutil.copytree(root, target, ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def _cost(bundle: Bundle, function: str, code: str) -> str:
+def _cost(bundle: Bundle, function: str, code: str) -> tuple[float, float, float]:
+    """CPU seconds, peak MB and modules."""
     environment = bundle.environment(function)
     environment["REMANENCE_PG_URI"] = "postgresql://nobody@127.0.0.1:9/none"
     command = [str(bundle.python), "-c", _MEASURED.format(code=code)]
@@ -87,7 +140,7 @@ def _cost(bundle: Bundle, function: str, code: str) -> str:
         statistics.median(float(answer.split()[column]) for answer in answers)
         for column in (0, 1, 2)
     )
-    return f"{seconds:.2f} ({megabytes:.0f}, {modules:.0f})"
+    return seconds, megabytes, modules
 
 
 if __name__ == "__main__":
