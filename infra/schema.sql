@@ -2767,7 +2767,7 @@ begin
             answer := answer || jsonb_build_object('id', run.id, 'status', run.status);
         end if;
     end loop;
-    -- calls that wait for an approval are given up; the run that made them is over already
+    -- calls that wait for an approval are given up, and the run that asked for it
     for run in
         update remanence.conversations as conv
         set pending_message_id = null, pending_call_ids = '{}', pending_since = null
@@ -2779,6 +2779,9 @@ begin
             and (p ->> 'run_ids' is null or p -> 'run_ids' ? asking.id)
         returning asking.*
     loop
+        update remanence.runs
+        set cancel_requested = true, status = 'cancelled', stop_reason = 'cancelled'
+        where id = run.id;
         answer := answer || jsonb_build_object('id', run.id, 'status', 'cancelled');
     end loop;
     return answer;

@@ -351,6 +351,9 @@ def test_cancel_gives_up_what_waits_and_the_agent_goes_on(client: Letta, agent: 
     cancelled = client.agents.messages.cancel(agent.id)
 
     assert cancelled == {request.run_id: "cancelled"}
+    assert request.run_id is not None
+    run = client.runs.retrieve(request.run_id)
+    assert (run.status, run.stop_reason) == ("cancelled", "cancelled")
     assert client.agents.retrieve(agent.id).pending_approval is None
     response = client.agents.messages.create(agent.id, input="never mind [[script: say ok]]")
     assert response.messages[-1].content == "ok"
