@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from remanence.core.clean import clean_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from remanence.core.exchange import JsonObject, JsonValue
 
 # A quoted string of either kind (an unclosed one runs to the end, which keeps this linear), a
@@ -53,6 +55,18 @@ def read_object(text: str) -> JsonObject:
         raise UnreadableJson("they are nested too deeply") from None
 
 
+def read_objects(text: str) -> list[JsonObject]:
+    """All objects in a row, or in a list, that a model wrote; read as `read_object` reads one.
+
+    Raises:
+        UnreadableJson: there is none, one is not complete, or too deeply nested.
+    """
+    try:
+        return list(_objects_in(text))
+    except RecursionError:
+        raise UnreadableJson("they are nested too deeply") from None
+
+
 def read_value(text: str) -> JsonValue:
     """Any JSON value, as it stands; nothing is mended.
 
@@ -82,24 +96,30 @@ def _object_in(text: str) -> JsonObject:
 
 
 def _first_object(text: str) -> JsonObject:
-    """The first object in a text that is not JSON as a whole."""
+    """The first object in a text that is not JSON as a whole; an empty one if all are."""
+    for found in _objects_in(text):
+        if found:
+            return found
+    return {}
+
+
+def _objects_in(text: str) -> Iterator[JsonObject]:
+    """The objects in a row, from the first brace on."""
     start = text.find("{")
     if start < 0:
         raise UnreadableJson("there is no JSON object in them")
     mended = _MENDABLE.sub(_mend, text[start:])
-    found: JsonObject = {}
     place = 0
-    while not found and mended.startswith("{", place):
+    while mended.startswith("{", place):
         try:
             value, place = _decoder.raw_decode(mended, place)
         except json.JSONDecodeError as error:
             raise UnreadableJson(_why(error, mended)) from None
         except ValueError as error:
             raise UnreadableJson(str(error)) from None
-        found = _clean_object(value)
+        yield _clean_object(value)
         while place < len(mended) and mended[place] in " \t\r\n,;":
             place += 1
-    return found
 
 
 def _why(error: json.JSONDecodeError, text: str) -> str:

@@ -1,8 +1,8 @@
 """What went wrong at a provider -> one class of errors.py.
 
 Path: client.Client catches what an SDK raises, describes it as a Fault, and raises `to_error`.
-Pure. Decides by kind, status and code, not by the words of a message, with one exception that
-is marked. No message of ours holds a key, and none of a refused key holds the provider's words.
+Pure. Decides by kind, status and code, not by the words of a message, with two exceptions that
+are marked. No message of ours holds a key, and none of a refused key holds the provider's words.
 """
 
 from __future__ import annotations
@@ -33,6 +33,14 @@ _MESSAGE_CHARS = 300
 _KEY_CHARS = 8
 _TOO_LONG_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
+)
+# What `ProviderRejected.about` holds when a model takes no tools: our own word.
+NO_TOOLS = "tools_unsupported"
+# Ollama's, vLLM's (started without a parser for calls) and OpenRouter's words.
+_NO_TOOLS_PHRASES = (
+    "does not support tools",
+    "requires --enable-auto-tool-choice",
+    "support tool use",
 )
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_error", "credit_balance_too_low"})
 # OpenAI's, Azure's (outer and inner), and what gateways pass on.
@@ -143,9 +151,8 @@ def _by_status(fault: Fault, where: str, told: str) -> ProviderError:
         case 408 | 504:
             return ProviderTimeout(f"{where} ran out of time itself{told}")
         case int(status) if 400 <= status < 498 and status != 424:
-            return ProviderRejected(
-                f"{where} refuses the request ({status}){told}", about=fault.codes
-            )
+            codes = fault.codes | ({NO_TOOLS} if _takes_no_tools(fault) else set[str]())
+            return ProviderRejected(f"{where} refuses the request ({status}){told}", about=codes)
         case None if fault.kind == "stream":
             return ProviderOverloaded(f"{where} broke off its answer{told}")
         case status:
@@ -157,10 +164,16 @@ def _by_status(fault: Fault, where: str, told: str) -> ProviderError:
 def _is_too_long(fault: Fault, provider: Provider) -> bool:
     if fault.codes & _TOO_LONG_CODES or fault.status == 413:
         return True
-    # The exception to the rule of this module: these vendors have no code for it, and without
+    # One exception to the rule of this module: these vendors have no code for it, and without
     # this the agent would fail for good where compaction would help.
     says = fault.message.lower()
     return fault.status == 400 and any(p in says for p in provider.vendor.too_long_phrases)
+
+
+def _takes_no_tools(fault: Fault) -> bool:
+    """The other exception: no server has a code for it, and the tools can be told as text."""
+    says = fault.message.lower()
+    return any(phrase in says for phrase in _NO_TOOLS_PHRASES)
 
 
 def _status_of(code: str) -> int | None:

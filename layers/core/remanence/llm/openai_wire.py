@@ -20,9 +20,12 @@ from remanence.llm.catalogue import (
     openai_traits,
 )
 from remanence.llm.client import Client
+from remanence.llm.faults import NO_TOOLS
 from remanence.llm.openai_reply import read_chunks, read_whole
 from remanence.llm.openai_request import to_body
 from remanence.llm.payload import as_vector, objects, text, whole
+from remanence.llm.text_calls import recognised
+from remanence.llm.text_tools import told_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -44,20 +47,30 @@ class OpenAIWire:
         self.provider = provider
         self._client = Client(provider)
         self._has_summaries = True
+        # Models that refused a request with tools; a later process finds out again.
+        self._toolless: set[str] = set()
 
     def call(self, request: Request, *, stream: bool, deadline: float) -> Generator[Delta | Reply]:
         """One model call; see models.Models.call."""
         if self._uses_responses(request):
             yield from self._respond(request, stream=stream, deadline=deadline)
             return
-        body = to_body(request, self.provider.vendor, stream=stream)
-        path = "/chat/completions"
-        if stream:
-            chunks = self._client.stream(path, body, deadline=deadline, headers={})
-            yield from read_chunks(chunks, request)
-        else:
-            answer = self._client.post(path, body, deadline=deadline, headers={})
-            yield read_whole(answer, request)
+        if not self.provider.vendor.text_calls or not request.tools:
+            yield from self._chat(request, stream=stream, deadline=deadline)
+            return
+        model = request.handle.partition("/")[2]
+        if model not in self._toolless:
+            try:
+                items = self._chat(request, stream=stream, deadline=deadline)
+                yield from recognised(items, request)
+            except ProviderRejected as error:
+                if NO_TOOLS not in error.about:
+                    raise
+                self._toolless.add(model)
+            else:
+                return
+        items = self._chat(told_as_text(request), stream=stream, deadline=deadline)
+        yield from recognised(items, request)
 
     def offer(self, *, deadline: float) -> tuple[list[ModelInfo], list[EmbeddingInfo]]:
         """What the server offers now, for chat and for embeddings.
@@ -107,6 +120,16 @@ class OpenAIWire:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _chat(self, request: Request, *, stream: bool, deadline: float) -> Generator[Delta | Reply]:
+        body = to_body(request, self.provider.vendor, stream=stream)
+        path = "/chat/completions"
+        if stream:
+            chunks = self._client.stream(path, body, deadline=deadline, headers={})
+            yield from read_chunks(chunks, request)
+        else:
+            answer = self._client.post(path, body, deadline=deadline, headers={})
+            yield read_whole(answer, request)
 
     def _uses_responses(self, request: Request) -> bool:
         match self.provider.vendor.responses:

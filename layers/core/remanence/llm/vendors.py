@@ -56,6 +56,7 @@ class Vendor:
         thought_signatures: tool calls carry a signature that has to be sent back with them.
         binds_thinking: rejects thinking blocks after an edited prefix, unless told to drop them.
         too_long_phrases: see faults.py.
+        text_calls: its models may write tool calls as text, or take no tools (text_calls.py).
         embed_batch: texts of one embeddings request.
     """
 
@@ -83,6 +84,7 @@ class Vendor:
     thought_signatures: bool = False
     binds_thinking: bool = False
     too_long_phrases: tuple[str, ...] = ()
+    text_calls: bool = False
     embed_batch: int = 256
 
     @property
@@ -143,6 +145,7 @@ VENDORS: tuple[Vendor, ...] = (
         # without a word; an agent's system prompt and tools alone need about 4,000.
         default_window=8_192,
         serves_own_window=True,
+        text_calls=True,
         running_path="/api/ps",
     ),
     Vendor(
@@ -154,6 +157,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         path="/v1",
         serves_own_window=True,
+        text_calls=True,
         too_long_phrases=_VLLM_TOO_LONG,
     ),
     Vendor(
@@ -177,6 +181,7 @@ VENDORS: tuple[Vendor, ...] = (
         default_base_url="https://openrouter.ai/api/v1",
         key_variable="OPENROUTER_API_KEY",
         serves_own_window=True,
+        text_calls=True,
         too_long_phrases=_VLLM_TOO_LONG,
     ),
     Vendor(
@@ -296,4 +301,5 @@ def _elsewhere(vendor: Vendor) -> Vendor:
         prompt_cache_key=False,
         binds_thinking=False,
         serves_own_window=vendor.wire == "openai",
+        text_calls=vendor.wire == "openai",
     )
