@@ -8,6 +8,7 @@ Workers are processes, behind a real pgbouncer where there is one; their clocks 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,8 +41,12 @@ def test_every_point_is_passed_by_some_play() -> None:
 
 # Where a model call is paid twice: a reply that died with its worker is asked for again, and a
 # sleeper that wakes up after its lease asks before it learns that others have done its work. A
-# compaction that died before its commit asks for all its summaries again.
-REPLY_LOST = {Point.IN_REPLY, Point.AFTER_REPLY, Point.BEFORE_COMMIT, Point.BEFORE_COMPACTION}
+# compaction that died before its commit asks for all its summaries again, and a reading of facts
+# for its span.
+REPLY_LOST = {
+    *(Point.IN_REPLY, Point.AFTER_REPLY, Point.BEFORE_COMMIT),
+    *(Point.BEFORE_COMPACTION, Point.BEFORE_FACTS),
+}
 PAID_TWICE = {
     "kill": REPLY_LOST,
     "stop": REPLY_LOST | {Point.AFTER_CLAIM, Point.BEFORE_MODEL, Point.AFTER_COMMIT},
@@ -66,12 +71,14 @@ TOLD_TWICE = {
 def test_play_ends_the_same_wherever_a_worker_is_struck(bench: Bench, play: Play, how: str) -> None:
     peaceful = bench.play(play)
     reached, asked = bench.reached, bench.asked
-    summaries = asked - sum(point == Point.BEFORE_MODEL for _, point in reached)
+    points = Counter(point for _, point in reached)
+    compaction = asked - points[Point.BEFORE_MODEL] - points[Point.BEFORE_FACTS]
     effects, calls = bench.told("effect"), bench.told("called")
     assert peaceful.problems == []
     assert " ".join(point for _, point in reached) == play.points
     assert bool(effects) == (Point.AFTER_TOOL in play.points.split())
     assert bool(calls) == (Point.AFTER_CALLBACK in play.points.split())
+    assert bool(peaceful.passages) >= (Point.AFTER_FACTS in points)
 
     # Death at every place; the others, which cost more, where a point is passed last.
     for place, point in reached if how == "kill" else last_places(reached):
@@ -80,7 +87,7 @@ def test_play_ends_the_same_wherever_a_worker_is_struck(bench: Bench, play: Play
         assert bench.struck == point
         assert struck == peaceful, f"{how} at {point}, {place}"
         paid_again = bench.asked - asked
-        most = summaries if point == Point.BEFORE_COMPACTION else 1
+        most = compaction if point == Point.BEFORE_COMPACTION else 1
         assert paid_again <= most * (point in PAID_TWICE[how]), f"{how} at {point}, {place}"
         for once, told in ((effects, bench.told("effect")), (calls, bench.told("called"))):
             assert told.keys() == once.keys(), f"{how} at {point}, {place}"

@@ -188,16 +188,16 @@ class Bench:
 
     def sweep(self, play: Play) -> bool:
         """Whether a sweep found anything to do. What it rings for is heard."""
-        due = self.workers[0].world.deps.store.list_due(
-            limit=1, hanging_after_ms=HANGING_AFTER_MS, share=play.share
-        )
-        if not due:
+        deps = self.workers[0].world.deps
+        due = deps.store.list_due(limit=1, hanging_after_ms=HANGING_AFTER_MS, share=play.share)
+        assert deps.facts is not None
+        if not due and not deps.facts.list_facts_due(limit=1):
             return False
         heard = len(self.bells)
         died = self.work({"do": "sweep", "share": play.share})
         while len(self.bells) > heard:
             self.swept.append(self.bells.pop())
-        return died or bool(self.swept)
+        return died or bool(self.swept) or bool(deps.facts.list_facts_due(limit=1))
 
     def work(self, spec: Act) -> bool:
         """Run one worker to its end; returns whether it died on the way."""
@@ -239,6 +239,10 @@ class Bench:
     def time_passes(self) -> None:
         """Leases and claims of a dead worker run out, and what hangs has been hanging for long."""
         with self.admin.pipeline():
+            self.admin.execute(
+                "update remanence.fact_progress set claimed_until = clock_timestamp()"
+                " - interval '1 s' where claimed_until is not null"
+            )
             self.admin.execute(
                 "update remanence.conversations set compaction_until = clock_timestamp()"
                 " - interval '1 s' where compaction_until is not null"
@@ -329,8 +333,10 @@ on conflict (org_id, name) do nothing
 _COPY_AGENT = """
 with copied as (
     insert into remanence.agents (
-        id, org_id, name, agent_type, system, model, context_window_limit, tool_rules)
-    select %(new)s, org_id, name, agent_type, system, model, context_window_limit, tool_rules
+        id, org_id, name, agent_type, system, model, context_window_limit, tool_rules,
+        compaction_settings)
+    select %(new)s, org_id, name, agent_type, system, model, context_window_limit, tool_rules,
+        compaction_settings
     from remanence.agents where id = %(old)s
     returning org_id),
 tooled as (

@@ -16,10 +16,17 @@ OPEN_CALLS = "before_commit after_commit"
 TOOL = "before_tool after_tool before_commit after_commit"
 BELL = "before_bell after_bell"
 IDLE = "before_claim"
+FACTS_READ = "before_facts after_facts"
+COMPACTION = "before_compaction after_compaction"
 ADVANCE = f"{CLAIM} {STEP}"
 # Behind a reply that edits a block which somebody else has edited meanwhile (test_conflicts).
 CONFLICT = "before_commit after_commit before_commit blocks_locked after_commit"
 LONG = "Nothing else happens in this sentence. " * 60
+# What the model says to Ana, and again when it is asked what there is to know of her.
+FACTS = (
+    '{"facts": [{"text": "Ana lives in Lisbon.", "kind": "profile", "entities": ["Ana"],'
+    ' "sources": ["m1"], "subject": "Ana", "attribute": "home"}]}'
+)
 
 PLAYS = (
     Play(
@@ -165,7 +172,7 @@ PLAYS = (
             {"do": "start", "text": f"{3 * LONG} [[script: say {number}]]"} for number in range(3)
         ),
         # the summaries that were made without a model are written anew by the sweep
-        " ".join(f"{CLAIM} {STEP}" for _ in range(3)) + " before_compaction after_compaction",
+        " ".join(f"{CLAIM} {STEP}" for _ in range(3)) + f" {COMPACTION}",
         columns={"context_window_limit": 4_000},
     ),
     Play(
@@ -173,8 +180,24 @@ PLAYS = (
         tuple(
             {"do": "start", "text": f"{4 * LONG} [[script: say {number}]]"} for number in range(2)
         ),
-        f"{CLAIM} {STEP} {CLAIM} {STEP} before_compaction after_compaction",
+        f"{CLAIM} {STEP} {CLAIM} {STEP} {COMPACTION}",
         columns={"context_window_limit": 6_000},
+        share=0.5,
+    ),
+    Play(
+        "facts",
+        (
+            {
+                "do": "start",
+                "text": f"I am Ana, I live in Lisbon. [[script: say {FACTS}]] {3 * LONG}",
+            },
+            {"do": "start", "text": f"[[script: say well]] {4 * LONG}"},
+        ),
+        f"{CLAIM} {STEP} {CLAIM} {STEP} {COMPACTION} {FACTS_READ} {FACTS_READ}",
+        columns={
+            "context_window_limit": 6_000,
+            "compaction_settings": {"archive_facts": True},
+        },
         share=0.5,
     ),
 )

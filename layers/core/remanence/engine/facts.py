@@ -16,6 +16,7 @@ from remanence.core.fact_judge import judge_facts
 from remanence.core.fact_merge import merge
 from remanence.core.fact_request import facts_request, read_span
 from remanence.engine.archival import with_vectors
+from remanence.engine.points import Point
 from remanence.engine.spend import asked
 from remanence.errors import AppError
 
@@ -80,6 +81,7 @@ def _read(
     for _ in range(_TRIES):
         known = store.load_known_facts(span.org_id, agent.id, facts)
         changes = merge(known.facts, facts, lambda: deps.new_id("passage"))
+        deps.reach(Point.BEFORE_FACTS)
         texts = [NewText(id=each.passage_id, text=each.fact.text) for each in changes.created]
         done = store.commit_facts(
             span,
@@ -89,6 +91,7 @@ def _read(
             new_archive_id=deps.new_id("archive"),
         )
         if done:
+            deps.reach(Point.AFTER_FACTS)
             return True
     log.warning("the facts of agent %s change too often to be merged", agent.id)
     return False

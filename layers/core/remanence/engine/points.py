@@ -29,6 +29,8 @@ class Point(StrEnum):
     AFTER_CALLBACK = "after_callback"
     BEFORE_COMPACTION = "before_compaction"
     AFTER_COMPACTION = "after_compaction"
+    BEFORE_FACTS = "before_facts"
+    AFTER_FACTS = "after_facts"
 
 
 def pass_by(point: Point) -> None:
