@@ -8,7 +8,12 @@ import pytest
 from support.agents import an_agent
 
 from remanence.api.wire.model_fields import LlmConfigFields, ModelSettingsFields
-from remanence.api.wire.models import llm_config_of, provider_type_of, settings_to_wire
+from remanence.api.wire.models import (
+    embedding_config_of_handle,
+    llm_config_of,
+    provider_type_of,
+    settings_to_wire,
+)
 from remanence.core.exchange import ModelSettings
 from remanence.errors import InvalidRequest
 
@@ -94,3 +99,15 @@ def test_llm_config_without_a_provider_is_refused() -> None:
 )
 def test_provider_type_follows_from_the_handle(handle: str, provider_type: str) -> None:
     assert provider_type_of(handle) == provider_type
+
+
+@pytest.mark.parametrize(
+    ("handle", "dim"), [("openai/text-embedding-3-small", 1536), ("openai/nobody-knows", None)]
+)
+def test_old_form_of_an_embedding_model_says_how_long_its_vectors_are(
+    handle: str, dim: int | None
+) -> None:
+    config = embedding_config_of_handle(handle)
+
+    assert config is not None
+    assert (config.handle, config.embedding_dim) == (handle, dim)

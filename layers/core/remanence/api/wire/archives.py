@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.model_fields import EmbeddingConfigFields
-from remanence.api.wire.models import EmbeddingConfig
-from remanence.api.wire.passages import PassageCreate, distinct_tags, embedding_config_of_handle
+from remanence.api.wire.models import EmbeddingConfig, embedding_config_of_handle
+from remanence.api.wire.passages import PassageCreate, distinct_tags
 from remanence.core.archival import NewText
 from remanence.core.exchange import JsonObject
 from remanence.core.ids import DEFAULT_USER_ID, IdSource

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from remanence.core.exchange import EmbeddingInfo, JsonObject, JsonValue, ModelInfo
 from remanence.core.types import Agent
+from remanence.llm.catalogue import known_dim
 from remanence.llm.vendors import VENDORS
 
 # What these providers call reasoning is `thinking` on the wire, with a budget in tokens.
@@ -153,14 +154,21 @@ def llm_config_of(agent: Agent) -> LlmConfig:
 
 def embedding_config_of(agent: Agent) -> EmbeddingConfig | None:
     """The old form of an agent's embedding model; None when it has none."""
-    if agent.embedding is None:
+    config = embedding_config_of_handle(agent.embedding)
+    return config and config.model_copy(update=_dict(agent.extras.get("embedding_config")))
+
+
+def embedding_config_of_handle(handle: str | None) -> EmbeddingConfig | None:
+    """The old form of an embedding model, with the length of its vectors where its name tells."""
+    if handle is None:
         return None
-    config = EmbeddingConfig(
-        embedding_endpoint_type=provider_type_of(agent.embedding),
-        embedding_model=agent.embedding.partition("/")[2],
-        handle=agent.embedding,
+    model = handle.partition("/")[2]
+    return EmbeddingConfig(
+        embedding_endpoint_type=provider_type_of(handle),
+        embedding_model=model,
+        embedding_dim=known_dim(model),
+        handle=handle,
     )
-    return config.model_copy(update=_dict(agent.extras.get("embedding_config")))
 
 
 def settings_to_wire(agent: Agent) -> JsonObject:

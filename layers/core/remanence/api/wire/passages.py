@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.instants import Instant
-from remanence.api.wire.models import EmbeddingConfig, provider_type_of
+from remanence.api.wire.models import EmbeddingConfig, embedding_config_of_handle
 from remanence.core.archival import FoundPassage, PassageQuery, PassageRecord
 from remanence.core.ids import DEFAULT_USER_ID, OrgId
 from remanence.errors import InvalidRequest
@@ -125,17 +125,6 @@ def passage_to_wire(record: PassageRecord, org_id: OrgId) -> PassageState:
         created_at=passage.created_at,
         updated_at=record.updated_at,
         organization_id=org_id,
-    )
-
-
-def embedding_config_of_handle(handle: str | None) -> EmbeddingConfig | None:
-    """The old form of the model of an archive's vectors."""
-    if handle is None:
-        return None
-    return EmbeddingConfig(
-        embedding_endpoint_type=provider_type_of(handle),
-        embedding_model=handle.partition("/")[2],
-        handle=handle,
     )
 
 
