@@ -56,7 +56,7 @@ class Report:
 
 def fuzz(server: Server, *, examples: int, random_seed: int, only: str = "") -> Report:
     """Send `examples` requests to each operation of the document that contains `only`."""
-    document = httpx.get(f"{server.base_url}/openapi.json").json()
+    document = httpx.get(f"{server.base_url}/openapi.json", timeout=TIMEOUT_S).json()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=server.base_url)
     report = Report()
