@@ -185,6 +185,9 @@ def test_every_route_is_reached_through_api_gateway() -> None:
     }
 
     assert len(reached) > 20
+    assert {function_for("OPTIONS", re.sub(r"\{[^}]+\}", "x", path)) for _, path in routes} == {
+        "ApiFunction"
+    }, "a browser asks before it calls"
     streamed = {route for route, function in reached.items() if function == "ChatFunction"}
     assert streamed == {
         ("POST", "/v1/agents/{agent_id}/messages"),

@@ -63,6 +63,8 @@ class Settings:
     tool_function: str = ""
     # Packages custom tools may require, as `name` or `name==version`; they must be installed.
     tool_requirements: str = ""
+    # Web pages that may call from a browser, as origins separated by commas; `*` for any.
+    cors_origins: str = ""
     # 1: custom tools run on this machine may use the network.
     tool_network: int = 0
     # Signs callbacks (HMAC-SHA256); empty: they are not signed.
@@ -97,6 +99,15 @@ class Settings:
         if problems:
             raise SettingsError(problems)
         return settings
+
+
+# Scheme, host and perhaps a port: what a browser sends as `Origin`.
+_ORIGIN = r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+"
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    """The origins of `cors_origins`."""
+    return tuple(origin.strip() for origin in text.split(",") if origin.strip())
 
 
 _VARIABLES = {"port": "PORT", "host": "HOST"}
@@ -144,6 +155,11 @@ def _check(settings: Settings) -> list[str]:
         (
             not settings.pg_uri or settings.pg_uri.startswith(("postgres://", "postgresql://")),
             "REMANENCE_PG_URI must begin with postgresql:// (the value is not shown)",
+        ),
+        (
+            all(re.fullmatch(_ORIGIN, origin) for origin in read_origins(settings.cors_origins)),
+            "REMANENCE_CORS_ORIGINS must be `*`, or origins without a path, such as "
+            f"https://app.example.org, separated by commas, and is {settings.cors_origins!r}",
         ),
     ]
     return [text for holds, text in checks if not holds] + _unusable_keys(settings.secrets_key)

@@ -42,7 +42,7 @@ from remanence.offers import build_models, read_settings
 from remanence.rotation import Rotating
 from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
-from remanence.settings import Settings
+from remanence.settings import Settings, read_origins
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -212,6 +212,7 @@ def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
             default_embedding=parts.settings.default_embedding or None,
             tool_requirements=read_requirements(parts.settings.tool_requirements),
             calls_private_addresses=bool(parts.settings.callback_private),
+            cors_origins=read_origins(parts.settings.cors_origins),
             trusts_lambda_context=is_adapted,
         )
     )

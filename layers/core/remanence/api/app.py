@@ -7,6 +7,7 @@ Nothing is opened here, and no provider SDK is imported.
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from remanence import __version__
@@ -21,6 +22,9 @@ _DESCRIPTION = (
     "Agents that remember. The protocol is the one the official Letta SDKs speak; "
     "point their `base_url` here."
 )
+
+# How long a browser may remember that it may call: the longest that Chromium takes.
+_PREFLIGHT_S = 7200
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -42,6 +46,16 @@ def create_app(deps: Deps) -> FastAPI:
     # The last one added is the first to see a request.
     app.add_middleware(Gate, api_key=deps.api_key, collections=_collections())
     install_error_handlers(app)
+    if deps.cors_origins:
+        # Outside of the gate: a browser asks first, without the key, and reads refusals too.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=deps.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Retry-After", "X-Should-Retry"],
+            max_age=_PREFLIGHT_S,
+        )
     return app
 
 

@@ -88,6 +88,7 @@ class Deps:
         default_embedding: handle for an agent that names none; None: lexical search only.
         tool_requirements: packages that custom tools may require, with pinned versions.
         calls_private_addresses: a callback may go to an address that is not public.
+        cors_origins: web pages whose scripts may call from a browser; `*` for any.
         trusts_lambda_context: requests come through the Lambda Web Adapter, which says how long
             an invocation lasts.
     """
@@ -112,6 +113,7 @@ class Deps:
     default_embedding: str | None = None
     tool_requirements: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     calls_private_addresses: bool = False
+    cors_origins: Sequence[str] = ()
     trusts_lambda_context: bool = False
 
 
