@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 from support.conversations import SEARCH, a_request, assistant, call, returned, returns, user
+from support.wire_oddities import GeminiServer, OllamaServer
 from support.wires import (
     AnthropicServer,
     BedrockServer,
-    OpenAIServer,
     ResponsesServer,
     a_reply,
 )
@@ -33,18 +33,6 @@ STOPS = (
 )
 
 
-class GeminiServer(OpenAIServer):
-    """Insists that the first call of every turn is signed."""
-
-    def refuse(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The error for a body, or None."""
-        firsts = [m["tool_calls"][0] for m in body["messages"] if m.get("tool_calls")]
-        signed = [f.pop("extra_content", {}).get("google", {}) for f in firsts]
-        if all(s.get("thought_signature") for s in signed):
-            return None
-        return {"code": 400, "message": "a function call lacks a thought_signature"}
-
-
 def test_conversation_moves_between_providers_and_every_request_is_accepted(
     aws_credentials: None,
 ) -> None:
@@ -56,7 +44,7 @@ def test_conversation_moves_between_providers_and_every_request_is_accepted(
                 "openai": ResponsesServer,
                 "anthropic": AnthropicServer,
                 "gemini": GeminiServer,
-                "ollama": OpenAIServer,
+                "ollama": OllamaServer,
                 "bedrock": BedrockServer,
             }.items()
         }
@@ -76,7 +64,7 @@ def test_conversation_moves_between_providers_and_every_request_is_accepted(
             ]
             for _ in range(2):
                 request = replace(request, handle=handle)
-                *_, reply = models.call(request, stream=True, deadline=time.monotonic() + 10)
+                *_, reply = models.call(request, stream=True, deadline=time.monotonic() + 60)
                 assert isinstance(reply, Reply)
                 turns = (*request.turns, assistant(*reply.parts))
                 if reply.tool_calls:
@@ -100,4 +88,4 @@ def test_conversation_moves_between_providers_and_every_request_is_accepted(
     assert "openai:" not in last
     assert ('"sig-0"' in back, '"sig-5"' in back, "sig-1" in back) == (True, True, False)
     for name in ("gemini", "ollama"):
-        assert "sig-" not in json.dumps(servers[name].bodies)
+        assert not re.search(r"\bsig-", json.dumps(servers[name].bodies))

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from support import wire_openai
 from support.wire_openai import ERRORS, error_body, status_of
 
 from remanence.core.exchange import Reasoning, Reply, Text, ToolCall
@@ -48,7 +49,9 @@ def error_event() -> str:
 
 
 def problems_in(path: str, headers: Mapping[str, str], body: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with a request."""
+    """Everything that is wrong with a request; embeddings are those of wire_openai."""
+    if path == "/v1/embeddings":
+        return wire_openai.problems_in(path, headers, body)
     problems = []
     if not re.fullmatch(r"Bearer \S+", headers.get("authorization", "")):
         problems.append("no bearer token")
@@ -153,6 +156,8 @@ def _call_problems(item: dict[str, Any], open_ids: list[str]) -> list[str]:
 
 def whole(reply: Reply, body: dict[str, Any], path: str) -> dict[str, Any]:
     """The answer to a request that is not streamed."""
+    if path == "/v1/embeddings":
+        return wire_openai.whole(reply, body, path)
     output = [_item(part, place) for place, part in enumerate(reply.parts)]
     return _response(body, reply, output)
 
