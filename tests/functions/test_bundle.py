@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,25 @@ def test_chat_streams_word_by_word_as_the_provider_speaks(lambda_world: LambdaWo
     assert pieces[-1][1].rstrip().endswith("data: [DONE]")
 
 
+def test_run_goes_on_when_its_caller_hangs_up_and_can_be_taken_up_again(
+    lambda_world: LambdaWorld,
+) -> None:
+    agent_id = an_agent(lambda_world.database.admin_uri, model=MODEL)
+    lambda_world.provider.answers.append(a_reply("one two three four five six"))
+    lambda_world.provider.pause_s = PAUSE_S
+    body = say("Count") | {"stream_tokens": True, "background": True}
+
+    with lambda_world.chat() as chat:
+        pieces = chat.stream(f"/v1/agents/{agent_id}/messages/stream", body)
+        _, first = next(pieces)
+        pieces.close()
+        run_id = re.search(r"run-[0-9a-f-]{36}", first)[0]  # type: ignore[index]
+        taken_up = "".join(text for _, text in chat.stream(f"/v1/runs/{run_id}/stream", {}))
+
+    assert "six" in taken_up
+    assert taken_up.rstrip().endswith("data: [DONE]")
+
+
 def test_chat_logs_a_line_for_each_request_and_nothing_of_what_is_said(
     lambda_world: LambdaWorld,
 ) -> None:
@@ -199,13 +219,22 @@ def test_step_takes_one_step_a_bell_and_rings_until_the_run_is_over(
     assert value(admin_uri, query, run_id) == "completed"
 
 
-def test_step_reports_a_bell_it_cannot_answer(lambda_world: LambdaWorld) -> None:
-    with lambda_world.function("step") as step:
-        answer = step.invoke(a_bell("rubbish", attempt=2))
+def test_step_reports_the_bells_of_a_batch_it_cannot_answer(lambda_world: LambdaWorld) -> None:
+    agent_id = an_agent(lambda_world.database.admin_uri, model=MODEL)
+    run_id, bell = a_background_run(lambda_world, agent_id, "Hello")
+    lambda_world.provider.answers.append(a_reply("Hello Ada."))
+    batch = a_bell(bell)
+    for name, body in (("broken", "rubbish"), ("behind", bell)):
+        batch["Records"] += [a_bell(body, attempt=2)["Records"][0] | {"messageId": name}]
 
-    (failure,) = answer["batchItemFailures"]
-    assert failure["itemIdentifier"] == an_event("sqs_fifo")["Records"][0]["messageId"]
+    with lambda_world.function("step") as step:
+        answer = step.invoke(batch)
+
+    failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    assert failures == ["broken", "behind"]
     assert [item["VisibilityTimeout"] for item in lambda_world.aws.postponed] == [10]
+    query = "select status from remanence.runs where id = %s"
+    assert value(lambda_world.database.admin_uri, query, run_id) == "completed"
 
 
 def test_compact_rings_for_runs_that_were_left_hanging(lambda_world: LambdaWorld) -> None:
