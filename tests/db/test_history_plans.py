@@ -92,6 +92,7 @@ def test_search_messages_without_words_reads_the_newest(thread: tuple[Database, 
         created_to=None,
         view_conversation_id=None,
         view_from_seq=None,
+        after_id=None,
         page_limit=10,
     )
 

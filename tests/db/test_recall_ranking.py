@@ -313,6 +313,7 @@ def _rows_read(database: Database, table: str, thread: Thread) -> int:
         "model": None,
         "tags": None,
         "match_all_tags": False,
+        "after_id": None,
         "page_limit": 10,
     }
     with psycopg.connect(database.app_uri) as conn:

@@ -66,9 +66,9 @@ class PassageQuery:
     """A search over passages; None and empty mean: any.
 
     `vector` is the question's; without one, words alone decide; without words too, the newest
-    are found. Both instants are inclusive. Of facts only those are found that hold at `as_of`;
-    None: now. `without` names parts of the search that shall not take part: a measurement sees
-    what each adds.
+    are found. Both instants are inclusive. `after`: only what the search ranks behind this passage,
+    which it has to find. Of facts only those are found that hold at `as_of`; None: now. `without`
+    names parts of the search that shall not take part: a measurement sees what each adds.
     """
 
     query: str
@@ -80,6 +80,7 @@ class PassageQuery:
     limit: int = 10
     start: datetime | None = None
     end: datetime | None = None
+    after: str | None = None
     without: frozenset[Part] = frozenset()
     as_of: datetime | None = None
 

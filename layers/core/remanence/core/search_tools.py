@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
+from remanence.core.archival import FoundPassage
 from remanence.core.dates import parse_moment, time_ago, timestamp
 from remanence.core.exchange import Text, ToolReturn
 from remanence.core.ranking import fit_to_budget
@@ -110,7 +111,7 @@ class MessageHit:
     legs: Mapping[str, float | bool | None] = field(default_factory=dict[str, float | bool | None])
 
 
-HitT = TypeVar("HitT", PassageHit, MessageHit)
+HitT = TypeVar("HitT", PassageHit, MessageHit, FoundPassage)
 
 
 class _BadDate(ValueError):
@@ -237,9 +238,14 @@ def hits_in_budget(hits: Sequence[HitT], budget_tokens: int | None) -> list[HitT
     return fit_to_budget(hits, budget_tokens, tokens_of=_tokens_of)
 
 
-def _tokens_of(hit: PassageHit | MessageHit) -> int:
-    said = hit.passage.text if isinstance(hit, PassageHit) else content_of(hit.message)
-    return estimate_text(said)
+def _tokens_of(hit: PassageHit | MessageHit | FoundPassage) -> int:
+    match hit:
+        case MessageHit():
+            return estimate_text(content_of(hit.message))
+        case PassageHit():
+            return estimate_text(hit.passage.text)
+        case FoundPassage():
+            return estimate_text(hit.record.passage.text)
 
 
 def render_archival_hits(hits: Sequence[PassageHit], tz: tzinfo) -> str:

@@ -98,6 +98,7 @@ class PostgresRecall:
             created_from=wanted.start,
             created_to=wanted.end,
             as_of=wanted.as_of,
+            after_id=wanted.after,
             page_limit=limit,
         )
         return [
@@ -123,6 +124,7 @@ class PostgresRecall:
         end: datetime | None,
         conversation_id: str | None = None,
         in_view: tuple[str, int] | None = None,
+        after: str | None = None,
     ) -> list[MessageHit]:
         """See `engine.ports.Recall`. Tool calls and returns are not speech and are never found.
 
@@ -137,6 +139,7 @@ class PostgresRecall:
             conversation_id: only this conversation.
             in_view: a conversation and the seq from which on its messages are in the context
                 already: those are left out.
+            after: only what the search ranks behind this message, which it has to find.
         """
         rows = self._queries.rows(
             "search_messages",
@@ -149,6 +152,7 @@ class PostgresRecall:
             created_to=end,
             view_conversation_id=in_view[0] if in_view else None,
             view_from_seq=in_view[1] if in_view else None,
+            after_id=after,
             page_limit=max(0, min(limit, MAX_HITS)),
         )
         return [_message_hit(row) for row in rows]

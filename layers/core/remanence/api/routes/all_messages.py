@@ -12,10 +12,11 @@ from remanence.api.wire.inputs import MessageType
 from remanence.api.wire.message_search import MessageSearch, MessageSearchHit, hit_to_wire
 from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire, to_wire_all
-from remanence.core.search_tools import MessageHit
+from remanence.core.search_tools import MessageHit, hits_in_budget
 from remanence.db.catalog_agents import AgentFilter
 from remanence.db.conversations import ConversationRef
 from remanence.db.paging import Page
+from remanence.errors import InvalidRequest
 
 router = APIRouter(tags=["messages"])
 
@@ -65,21 +66,25 @@ def search_messages(body: MessageSearch, call: ThisCall) -> list[MessageSearchHi
 
     Without `agent_id` and `conversation_id`, the agents that ran last are searched, up to 50.
     """
+    agent_ids = _agents_searched(body, call)
     hits = [
         hit
-        for agent_id in _agents_searched(body, call)
+        for agent_id in agent_ids
         for hit in call.deps.recall.search_messages(
             call.org_id,
             agent_id=agent_id,
             query=body.query,
-            roles=(),
+            roles=body.roles or (),
             limit=body.limit,
             start=body.start_date,
             end=body.end_date,
             conversation_id=body.conversation_id,
+            after=body.after,
         )
     ]
-    return [hit_to_wire(hit) for hit in sorted(hits, key=_worth, reverse=True)[: body.limit]]
+    if len(agent_ids) > 1:
+        hits = sorted(hits, key=_worth, reverse=True)[: body.limit]
+    return [hit_to_wire(hit) for hit in hits_in_budget(hits, body.budget_tokens)]
 
 
 def _agents_searched(body: MessageSearch, call: Call) -> list[str]:
@@ -89,11 +94,13 @@ def _agents_searched(body: MessageSearch, call: Call) -> list[str]:
         return [catalog.conversations.load_conversation(call.org_id, ref).agent_id]
     if body.agent_id is not None:
         return [catalog.agents.load_agent(call.org_id, body.agent_id, ()).agent.id]
+    if body.after is not None:
+        raise InvalidRequest("after: name an agent_id or a conversation_id too", field="after")
     page = Page(limit=MAX_AGENTS_SEARCHED, order_by="last_run_completion")
     views = catalog.agents.list_agents(call.org_id, AgentFilter(with_hidden=True), page, ())
     return [view.agent.id for view in views]
 
 
 def _worth(hit: MessageHit) -> tuple[float, float, str]:
-    """Of one agent as its search ranked them; of several by their words, which compare."""
+    """How hits of several agents compare: by their words."""
     return (float(hit.legs.get("words") or 0), hit.score, hit.message.created_at.isoformat())

@@ -11,6 +11,8 @@ from remanence.api.pages import MAX_LIMIT
 from remanence.api.versioning import AsOfQuery, EraseQuery
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.passages import (
+    AfterPassage,
+    BudgetTokens,
     PassageCreate,
     PassageResults,
     PassageState,
@@ -20,6 +22,7 @@ from remanence.api.wire.passages import (
     passage_to_wire,
 )
 from remanence.core.archival import PassageQuery
+from remanence.core.search_tools import hits_in_budget
 from remanence.db.paging import Page
 from remanence.errors import InvalidRequest
 
@@ -118,6 +121,8 @@ class OwnSearchQuery(BaseModel):
     tags: list[str] | None = Field(default=None, description="Only passages with these.")
     tag_match_mode: TagMatchMode = Field(default="any", description="any of the tags, or all.")
     top_k: int = Field(default=10, ge=1, description="How many at most.")
+    budget_tokens: BudgetTokens = None
+    after: AfterPassage = None
     start_datetime: Instant | None = Field(default=None, description="Not before; inclusive.")
     end_datetime: Instant | None = Field(default=None, description="Not after; inclusive.")
     as_of: Instant | None = Field(default=None, description="Facts that held then; null: now.")
@@ -129,6 +134,7 @@ class OwnSearchQuery(BaseModel):
             tags=distinct_tags(self.tags),
             tag_match_mode=self.tag_match_mode,
             limit=self.top_k,
+            after=self.after,
             start=self.start_datetime,
             end=self.end_datetime,
             as_of=self.as_of,
@@ -141,7 +147,8 @@ def search_passages_of_agent(
 ) -> PassageResults:
     """Search the agent's archives, as its own tool does: by words and by meaning, best first."""
     own, found = call.deps.archival.search_own(call.org_id, agent_id, query.to_query())
-    return own_results_to_wire(found, call.deps.zones(own.timezone))
+    fitting = hits_in_budget(found, query.budget_tokens)
+    return own_results_to_wire(fitting, call.deps.zones(own.timezone))
 
 
 @router.delete("/v1/agents/{agent_id}/archival-memory/{memory_id}")

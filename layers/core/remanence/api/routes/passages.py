@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from remanence.api.deps import ThisCall
 from remanence.api.ids import check_id
 from remanence.api.wire.passages import PassageSearch, ScoredPassage, scored_to_wire
+from remanence.core.search_tools import hits_in_budget
 
 router = APIRouter(tags=["passages"])
 
@@ -17,4 +18,5 @@ def search_passages(body: PassageSearch, call: ThisCall) -> list[ScoredPassage]:
     if body.archive_id is not None:
         check_id("archive", body.archive_id, field="archive_id")
     found = call.deps.archival.search(call.org_id, body.to_query())
-    return [scored_to_wire(hit, call.org_id) for hit in found]
+    fitting = hits_in_budget(found, body.budget_tokens)
+    return [scored_to_wire(hit, call.org_id) for hit in fitting]

@@ -3,11 +3,13 @@
 Path: routes/all_messages.py -> here -> db/recall.py -> MessageHit -> here.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from remanence.api.ids import of_kind
 from remanence.api.wire.instants import Instant
+from remanence.api.wire.passages import BudgetTokens
 from remanence.core.exchange import Text
 from remanence.core.search_tools import MessageHit
 
@@ -24,7 +26,16 @@ class MessageSearch(BaseModel):
     query: str = Field(description="Any words, or a question; empty: the newest messages.")
     agent_id: str | None = Field(default=None, description="Only this agent's conversations.")
     conversation_id: str | None = Field(default=None, description="Only this conversation.")
+    roles: list[Literal["user", "assistant", "system"]] | None = Field(
+        default=None, description="Only what these said; null: user and assistant."
+    )
     limit: int = Field(default=50, ge=1, le=100)
+    budget_tokens: BudgetTokens = None
+    after: Annotated[str, of_kind("message")] | None = Field(
+        default=None,
+        description="Only what the search ranks behind this message; its id. With an agent_id or "
+        "a conversation_id only: what several agents heard has no common order.",
+    )
     search_mode: Literal["vector", "fts", "hybrid"] = Field(
         default="hybrid",
         description="Without effect: messages have no vectors, all search by words.",
@@ -42,6 +53,10 @@ class MessageSearchHit(BaseModel):
     created_at: Instant
     agent_id: str | None
     conversation_id: str | None
+    score: float = Field(description="Larger is better; only comparable within one search.")
+    legs: dict[str, float | bool | None] = Field(
+        description="What each part found: words, vector, when, speaker, phrase."
+    )
 
 
 def hit_to_wire(hit: MessageHit) -> MessageSearchHit:
@@ -54,4 +69,6 @@ def hit_to_wire(hit: MessageHit) -> MessageSearchHit:
         created_at=hit.message.created_at,
         agent_id=hit.agent_id,
         conversation_id=hit.conversation_id,
+        score=hit.score,
+        legs=dict(hit.legs),
     )

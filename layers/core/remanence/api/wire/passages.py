@@ -4,10 +4,11 @@ A vector is never sent: the retired server's 4096 zero-padded floats helped nobo
 """
 
 from datetime import tzinfo
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from remanence.api.ids import of_kind
 from remanence.api.wire.bodies import WriteBody
 from remanence.api.wire.instants import Instant
 from remanence.api.wire.models import EmbeddingConfig, embedding_config_of_handle
@@ -16,6 +17,14 @@ from remanence.core.ids import DEFAULT_USER_ID, OrgId
 from remanence.errors import InvalidRequest
 
 TagMatchMode = Literal["any", "all"]
+BudgetTokens = Annotated[
+    int | None,
+    Field(ge=1, description="Of the best, only those that fit this many tokens together."),
+]
+AfterPassage = Annotated[
+    Annotated[str, of_kind("passage")] | None,
+    Field(description="Only what the search ranks behind this passage; its id."),
+]
 
 
 class PassageState(BaseModel):
@@ -46,6 +55,10 @@ class PassageResult(BaseModel):
     timestamp: str = Field(description="When it was stored, in the agent's time zone.")
     content: str
     tags: list[str]
+    score: float = Field(description="Larger is better; only comparable within one search.")
+    legs: dict[str, float | bool | None] = Field(
+        description="What each part found: words, vector, when, speaker, phrase."
+    )
 
 
 class PassageResults(BaseModel):
@@ -61,7 +74,8 @@ class ScoredPassage(BaseModel):
     passage: PassageState
     score: float = Field(description="Larger is better; only comparable within one search.")
     metadata: dict[str, Any] = Field(
-        description="fts_rank, vector_rank: its place by words and by vectors; search_mode."
+        description="fts_rank, vector_rank: its place by words and by vectors; search_mode; legs: "
+        "what each part found (words, vector, when, speaker, phrase)."
     )
 
 
@@ -82,6 +96,8 @@ class PassageSearch(BaseModel):
     tags: list[str] | None = None
     tag_match_mode: TagMatchMode = "any"
     limit: int = Field(default=5, ge=1)
+    budget_tokens: BudgetTokens = None
+    after: AfterPassage = None
     start_date: Instant | None = Field(default=None, description="Not before; inclusive.")
     end_date: Instant | None = Field(default=None, description="Not after; inclusive.")
     as_of: Instant | None = Field(default=None, description="Facts that held then; null: now.")
@@ -95,6 +111,7 @@ class PassageSearch(BaseModel):
             tags=distinct_tags(self.tags),
             tag_match_mode=self.tag_match_mode,
             limit=self.limit,
+            after=self.after,
             start=self.start_date,
             end=self.end_date,
             as_of=self.as_of,
@@ -136,6 +153,8 @@ def own_results_to_wire(found: list[FoundPassage], zone: tzinfo) -> PassageResul
             timestamp=hit.record.passage.created_at.astimezone(zone).isoformat(),
             content=hit.record.passage.text,
             tags=list(hit.record.passage.tags),
+            score=hit.score,
+            legs=dict(hit.legs),
         )
         for hit in found
     ]
@@ -153,5 +172,6 @@ def scored_to_wire(hit: FoundPassage, org_id: OrgId) -> ScoredPassage:
             "search_mode": "hybrid" if len(used) == 2 else used[0] if used else "timestamp",
             "fts_rank": hit.lexical_rank,
             "vector_rank": hit.vector_rank,
+            "legs": dict(hit.legs),
         },
     )

@@ -6,7 +6,8 @@
 --          (how much neighbours count, 1 as tuned); roles text[] of user, assistant, system;
 --          created_from, created_to timestamptz | null (both inclusive); view_conversation_id text,
 --          view_from_seq bigint | null (messages of that conversation from there on are in view
---          already and are left out); page_limit integer
+--          already and are left out); after_id text | null (only what stands behind that message);
+--          page_limit integer
 -- returns: 0..page_limit rows: message jsonb {row of messages}, said text, score double precision
 --          (0..1; 0: by time), lexical_rank, vector_rank bigint | null (from 1), legs jsonb {words,
 --          vector, when, speaker, phrase}
@@ -77,7 +78,7 @@ best as materialized (
     join spoken on spoken.place = ranked.place
     where spoken.is_wanted
     order by ranked.weight * (1 + ranked.near) desc, spoken.created_at desc, spoken.id
-    limit 2 * %(page_limit)s::integer + 50
+    limit case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end
 ),
 judged as materialized (
     select told.*, told.weight * remanence.raise_v2(told.said, told.near, told.is_speaker,
@@ -127,7 +128,7 @@ newest as (
                 or msg.conversation_id <> %(view_conversation_id)s::text
                 or msg.seq < %(view_from_seq)s::bigint)
         order by msg.created_at desc, msg.id desc
-        limit %(page_limit)s::integer
+        limit case when %(after_id)s::text is null then %(page_limit)s::integer end
     ) as latest
 ),
 ranked as (
@@ -141,5 +142,7 @@ select to_jsonb(msg) - 'lexemes' as message, ranked.said, ranked.score, ranked.l
     ranked.vector_rank, ranked.legs
 from ranked
 join remanence.messages as msg on msg.id = ranked.id
+where %(after_id)s::text is null
+    or ranked.place > (select last.place from ranked as last where last.id = %(after_id)s::text)
 order by ranked.place
 limit %(page_limit)s::integer

@@ -6,7 +6,7 @@
 --          search_messages); embedding real[] | null and its model text | null; tags text[] | null,
 --          match_all_tags boolean; created_from, created_to timestamptz | null (both inclusive);
 --          as_of timestamptz | null (now): only what holds then, and a plan for later if null;
---          page_limit integer
+--          after_id text | null (only what stands behind that passage); page_limit integer
 -- returns: 0..page_limit rows: passage jsonb {row of passages, embedding: of its archive},
 --          score double precision (0..1; 0 when nothing was searched for), lexical_rank, vector_rank
 --          bigint | null (from 1), legs jsonb {words, vector, when, speaker, phrase}
@@ -94,7 +94,8 @@ weighed as (
     cross join lateral remanence.rank_v1(
         asked.weights, asked.is_common, scope.words, scope.threads, scope.moments, scope.likeness,
         hits.places, hits.terms, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[],
-        %(around)s::double precision, 2 * %(page_limit)s::integer + 50) as ranked
+        %(around)s::double precision,
+        case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end) as ranked
     join kept on kept.place = ranked.place
     cross join lateral (
         select passage.created_at, passage.text
@@ -136,7 +137,7 @@ newest as (
         from eligible
         where (select asked.keys is null and asked.vector is null from asked)
         order by eligible.created_at desc, eligible.id
-        limit %(page_limit)s::integer
+        limit case when %(after_id)s::text is null then %(page_limit)s::integer end
     ) as latest
 ),
 ranked as (
@@ -150,5 +151,7 @@ select to_jsonb(passage) - 'lexemes' || jsonb_build_object('embedding', scope.em
 from ranked
 join remanence.passages as passage on passage.id = ranked.id
 join scope on scope.id = passage.archive_id
+where %(after_id)s::text is null
+    or ranked.place > (select last.place from ranked as last where last.id = %(after_id)s::text)
 order by ranked.place
 limit %(page_limit)s::integer
