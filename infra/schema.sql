@@ -411,12 +411,18 @@ CREATE TABLE remanence.conversations (
     snapshots text[] DEFAULT '{}'::text[] NOT NULL,
     has_stand_in boolean DEFAULT false NOT NULL,
     compaction_token text,
-    compaction_until timestamp with time zone
+    compaction_until timestamp with time zone,
+    vectors_model text,
+    vectors_to_seq bigint DEFAULT 0 NOT NULL
 );
 
 COMMENT ON COLUMN remanence.conversations.extras IS 'description, archived_at, hidden; model, settings, context_window_limit: instead of the agent''s';
 
 COMMENT ON COLUMN remanence.conversations.snapshots IS 'hashes of snapshots that its newest steps named, newest first: a worker does not send them again';
+
+COMMENT ON COLUMN remanence.conversations.vectors_model IS 'Handle of the model of its vectors; another one than the agent''s: they are made anew.';
+
+COMMENT ON COLUMN remanence.conversations.vectors_to_seq IS 'Messages up to this one have their vectors, or need none; inclusive.';
 
 CREATE FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3844,6 +3850,23 @@ CREATE FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) RETURNS void
     where agent.id = attached.id
 $$;
 
+CREATE FUNCTION remanence.unembedded_v1(p_limit integer) RETURNS TABLE(org_id text, conversation_id text, model text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select conv.org_id, conv.id, agent.embedding
+    from remanence.agents as agent
+    join remanence.conversations as conv on conv.agent_id = agent.id
+    where agent.embedding is not null
+        and conv.next_seq > 1
+        and (conv.vectors_model is distinct from agent.embedding
+            or conv.vectors_to_seq <> conv.next_seq - 1)
+    order by pg_catalog.row_number() over (
+            partition by conv.org_id order by conv.last_message_at desc nulls last),
+        conv.last_message_at desc nulls last
+    limit p_limit
+$$;
+
 CREATE FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -4143,6 +4166,30 @@ CREATE TABLE remanence.facts (
     CONSTRAINT facts_trust_check CHECK ((trust = ANY (ARRAY['high'::text, 'medium'::text, 'low'::text])))
 );
 
+CREATE TABLE remanence.message_vectors (
+    message_id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    embedding extensions.halfvec NOT NULL
+);
+ALTER TABLE ONLY remanence.message_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+
+COMMENT ON TABLE remanence.message_vectors IS 'Vectors of messages of users and assistants.';
+
+COMMENT ON COLUMN remanence.message_vectors.message_id IS 'Of the message; goes with it.';
+
+COMMENT ON COLUMN remanence.message_vectors.org_id IS 'Whose it is.';
+
+COMMENT ON COLUMN remanence.message_vectors.agent_id IS 'Whose conversations are searched.';
+
+COMMENT ON COLUMN remanence.message_vectors.model IS 'Handle that made it; only equal ones compare.';
+
+COMMENT ON COLUMN remanence.message_vectors.dimensions IS 'Length of the vector.';
+
+COMMENT ON COLUMN remanence.message_vectors.embedding IS 'The vector, in half precision.';
+
 CREATE TABLE remanence.messages (
     conversation_id text NOT NULL,
     seq bigint NOT NULL,
@@ -4366,6 +4413,9 @@ ALTER TABLE ONLY remanence.identities
 ALTER TABLE ONLY remanence.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY remanence.message_vectors
+    ADD CONSTRAINT message_vectors_pkey PRIMARY KEY (message_id);
+
 ALTER TABLE ONLY remanence.messages
     ADD CONSTRAINT messages_id_unique UNIQUE (id);
 
@@ -4465,6 +4515,8 @@ CREATE INDEX facts_gist_idx ON remanence.facts USING btree (archive_id, gist);
 CREATE INDEX facts_key_idx ON remanence.facts USING btree (archive_id, key) WHERE (key IS NOT NULL);
 
 CREATE INDEX identities_org_created_idx ON remanence.identities USING btree (org_id, created_at, id);
+
+CREATE INDEX message_vectors_agent_idx ON remanence.message_vectors USING btree (agent_id, model);
 
 CREATE INDEX messages_agent_created_idx ON remanence.messages USING btree (agent_id, created_at, id);
 
@@ -4602,6 +4654,9 @@ ALTER TABLE ONLY remanence.facts
 ALTER TABLE ONLY remanence.identities
     ADD CONSTRAINT identities_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
 
+ALTER TABLE ONLY remanence.message_vectors
+    ADD CONSTRAINT message_vectors_message_id_fkey FOREIGN KEY (message_id) REFERENCES remanence.messages(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY remanence.messages
     ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
 
@@ -4701,6 +4756,10 @@ CREATE POLICY facts_of_org ON remanence.facts TO remanence_app USING ((org_id = 
 ALTER TABLE remanence.identities ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY identities_of_org ON remanence.identities TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.message_vectors ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY message_vectors_of_org ON remanence.message_vectors TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.messages ENABLE ROW LEVEL SECURITY;
 
@@ -5179,6 +5238,9 @@ GRANT ALL ON FUNCTION remanence.touch_agent_v1(p_agent_id text) TO remanence_app
 REVOKE ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.unembedded_v1(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.unembedded_v1(p_limit integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;
 
@@ -5209,6 +5271,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.fact_progress TO remanence_
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.fact_sources TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.facts TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.message_vectors TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.messages TO remanence_app;
 

@@ -93,6 +93,8 @@ def test_search_messages_without_words_reads_the_newest(thread: tuple[Database, 
         view_conversation_id=None,
         view_from_seq=None,
         after_id=None,
+        embedding=None,
+        model=None,
         page_limit=10,
     )
 

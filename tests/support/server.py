@@ -20,6 +20,7 @@ from remanence.api.deps import Deps
 from remanence.db.catalog import Catalog
 from remanence.db.connect import PooledConnections
 from remanence.db.history import History
+from remanence.db.message_vectors import MessageVectors
 from remanence.db.ongoing import Ongoing
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
@@ -132,6 +133,7 @@ def a_deps(
             "store": PostgresStore(queries),
             "ledger": Spending(queries),
             "recall": recall,
+            "message_vectors": MessageVectors(queries),
             "models": models,
             "dispatcher": dispatcher,
             "zones": lambda _name: UTC,

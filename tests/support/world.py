@@ -19,6 +19,7 @@ from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.types import Message, RunOptions
 from remanence.db.connect import OneConnection
 from remanence.db.facts import PostgresFacts
+from remanence.db.message_vectors import MessageVectors
 from remanence.db.overflow import PostgresOverflow
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
@@ -73,6 +74,7 @@ class World:
             recall=PostgresRecall(queries),
             facts=PostgresFacts(queries),
             overflow=PostgresOverflow(queries),
+            message_vectors=MessageVectors(queries),
             models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,
             zones=lambda _name: UTC,

@@ -24,6 +24,7 @@ from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
 from remanence.db.facts import PostgresFacts
 from remanence.db.history import History
+from remanence.db.message_vectors import MessageVectors
 from remanence.db.ongoing import Ongoing
 from remanence.db.overflow import PostgresOverflow
 from remanence.db.queries import Queries
@@ -110,6 +111,7 @@ def build(
         store=PostgresStore(queries),
         ledger=Spending(queries),
         recall=recall,
+        message_vectors=MessageVectors(queries),
         models=models,
         dispatcher=dispatcher,
         zones=zone,
@@ -358,12 +360,7 @@ def lambda_postpone() -> Callable[[str, int], None]:
 
 def lambda_sweep() -> Callable[..., SweepReport]:
     """Looks once at everything that is due: `sweep(deadline=...)`."""
-    parts = lambda_parts()
-
-    def sweep(*, deadline: float) -> SweepReport:
-        return _sweep(parts, deadline=deadline)
-
-    return sweep
+    return partial(_sweep, lambda_parts())
 
 
 def lambda_tool() -> Callable[[dict[str, Any]], JsonObject]:

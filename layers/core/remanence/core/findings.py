@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from remanence.core.archival import VectorOf
 from remanence.core.custom_tools import ToolRan, ToolRun
 from remanence.core.expansion import Expand, Expansion
 from remanence.core.search_tools import (
@@ -28,6 +29,12 @@ class Embedded:
 
     vector: tuple[float, ...] | None = None
     model: str | None = None
+
+    def as_vector(self) -> VectorOf | None:
+        """The vector with its model, as a search takes it."""
+        if self.vector is None or self.model is None:
+            return None
+        return VectorOf(values=self.vector, model=self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,7 @@ class PostgresRecall:
         conversation_id: str | None = None,
         in_view: tuple[str, int] | None = None,
         after: str | None = None,
+        vector: VectorOf | None = None,
     ) -> list[MessageHit]:
         """See `engine.ports.Recall`. Tool calls and returns are not speech and are never found.
 
@@ -140,6 +141,7 @@ class PostgresRecall:
             in_view: a conversation and the seq from which on its messages are in the context
                 already: those are left out.
             after: only what the search ranks behind this message, which it has to find.
+            vector: of the query; None: words alone decide.
         """
         rows = self._queries.rows(
             "search_messages",
@@ -153,6 +155,8 @@ class PostgresRecall:
             view_conversation_id=in_view[0] if in_view else None,
             view_from_seq=in_view[1] if in_view else None,
             after_id=after,
+            embedding=None if vector is None else list(vector.values),
+            model=None if vector is None else vector.model,
             page_limit=max(0, min(limit, MAX_HITS)),
         )
         return [_message_hit(row) for row in rows]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Store,
         Zones,
     )
-    from remanence.engine.sweep_ports import FactStore, OverflowStore
+    from remanence.engine.sweep_ports import FactStore, MessageVectors, OverflowStore
     from remanence.engine.watch import StepSeen
 
 
@@ -58,6 +58,7 @@ class EngineDeps:
     store: Store
     ledger: Ledger
     recall: Recall
+    message_vectors: MessageVectors
     models: Models
     dispatcher: Dispatcher
     zones: Zones

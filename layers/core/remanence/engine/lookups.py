@@ -103,6 +103,7 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
             )
             return Found(passages=tuple(hits_in_budget(hits, lookup.budget_tokens)))
         case ConversationSearch():
+            asked = _embedded(lookup.query, state, models, deadline)
             heard = recall.search_messages(
                 state.org_id,
                 agent_id=state.agent.id,
@@ -111,6 +112,7 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
                 limit=lookup.limit,
                 start=lookup.start,
                 end=lookup.end,
+                vector=asked.as_vector(),
                 in_view=(state.conversation.id, state.conversation.window_from_seq),
             )
             return Found(messages=tuple(hits_in_budget(heard, lookup.budget_tokens)))

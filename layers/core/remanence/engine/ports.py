@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, tzinfo
 
+    from remanence.core.archival import VectorOf
     from remanence.core.callbacks import CallbackAnswer, DueCallback
     from remanence.core.claims import (
         BlocksMoved,
@@ -244,8 +245,9 @@ class Recall(Protocol):
         start: datetime | None,
         end: datetime | None,
         in_view: tuple[str, int] | None = None,
+        vector: VectorOf | None = None,
     ) -> list[MessageHit]:
-        """Messages of all the agent's conversations, best first.
+        """Messages of all the agent's conversations, best first; `vector` is the query's.
 
         `in_view` is a conversation and the place from which on its messages are in the window:
         those are left out, since the model sees them anyway.

@@ -1,7 +1,8 @@
 """The scheduled work: ring for what hangs, call back who was not told, compact what is large.
 
 Path: functions/compact, or the ticker of a server -> sweep -> engine.compact / engine.callback.
-What is cheap comes first; what asks a model comes last, for as long as time and allowance last.
+What is cheap comes first; what asks a model comes last, for as long as time and allowance last;
+vectors of messages come after all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from remanence.engine.callback import call_back
 from remanence.engine.compact import compact
 from remanence.engine.facts import archive_facts
+from remanence.engine.message_vectors import embed_messages
 from remanence.engine.overflow import move_overflow
 from remanence.engine.summaries import Allowance
 from remanence.errors import AppError, StoreError
@@ -39,8 +41,8 @@ class SweepReport:
     """What a sweep did: counts of conversations, and of callers who were told of a run's end.
 
     `moved`: blocks of core memory that were made smaller. `read`: spans of compacted history that
-    were read for facts. `model_calls` and `model_tokens`
-    are what summaries and facts cost.
+    were read for facts. `model_calls` and `model_tokens` are what summaries and facts cost.
+    `embedded`: messages that got vectors.
     """
 
     rung: int = 0
@@ -51,6 +53,7 @@ class SweepReport:
     read: int = 0
     model_calls: int = 0
     model_tokens: int = 0
+    embedded: int = 0
 
 
 def sweep(
@@ -97,6 +100,7 @@ def sweep(
         read=read,
         model_calls=model_calls - allowance.calls,
         model_tokens=model_tokens - allowance.tokens,
+        embedded=embed_messages(deps, deadline=deadline),
     )
 
 

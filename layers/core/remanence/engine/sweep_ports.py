@@ -1,6 +1,6 @@
 """What the sweep asks of the database beyond `engine.ports.Store`, as protocols.
 
-Path: engine.facts, engine.overflow -> here <- db.facts, db.overflow.
+Path: engine.facts, engine.overflow, engine.message_vectors -> here <- db.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from remanence.core.archival import NewText
     from remanence.core.fact_merge import FactChanges
     from remanence.core.facts import Fact
     from remanence.core.ids import OrgId
+    from remanence.core.message_vectors import Unembedded, UnembeddedBatch
     from remanence.core.overflow import BlockDue, FullBlock
     from remanence.core.read_facts import FactsDue, FactSpan, KnownFacts
     from remanence.core.types import Block
@@ -93,4 +94,22 @@ class OverflowStore(Protocol):
             False when the block has changed meanwhile, or is not the agent's alone any more;
             nothing was written.
         """
+        ...
+
+
+class MessageVectors(Protocol):
+    """Vectors of what was said. Each method is one round trip."""
+
+    def list_unembedded(self, *, limit: int) -> list[Unembedded]:
+        """Conversations that lack vectors, over all organizations, which take turns."""
+        ...
+
+    def load_unembedded(self, due: Unembedded, *, limit: int) -> UnembeddedBatch:
+        """The next texts of one; none when it is gone."""
+        ...
+
+    def add_message_vectors(
+        self, due: Unembedded, vectors: Mapping[str, Sequence[float]], *, to_seq: int
+    ) -> None:
+        """Keep vectors by message id, and that the conversation has them up to `to_seq`."""
         ...

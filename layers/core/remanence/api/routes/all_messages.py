@@ -13,6 +13,7 @@ from remanence.api.wire.message_search import MessageSearch, MessageSearchHit, h
 from remanence.api.wire.message_types import MESSAGE_LIST
 from remanence.api.wire.messages import View, WireMessage, to_wire, to_wire_all
 from remanence.core.search_tools import MessageHit, hits_in_budget
+from remanence.core.types import Agent
 from remanence.db.catalog_agents import AgentFilter
 from remanence.db.conversations import ConversationRef
 from remanence.db.paging import Page
@@ -64,15 +65,19 @@ def retrieve_message(message_id: MessageIdPath, call: ThisCall) -> list[WireMess
 def search_messages(body: MessageSearch, call: ThisCall) -> list[MessageSearchHit]:
     """Search what was said to agents and by them, best first.
 
-    Without `agent_id` and `conversation_id`, the agents that ran last are searched, up to 50.
+    Without `agent_id` and `conversation_id`, the agents that ran last are searched, up to 50, by
+    words: vectors of different models cannot be compared.
     """
-    agent_ids = _agents_searched(body, call)
+    agents = _agents_searched(body, call)
+    vector = None
+    if len(agents) == 1 and body.search_mode != "fts":
+        vector = call.deps.archival.vector(agents[0].embedding, body.query)
     hits = [
         hit
-        for agent_id in agent_ids
+        for agent in agents
         for hit in call.deps.recall.search_messages(
             call.org_id,
-            agent_id=agent_id,
+            agent_id=agent.id,
             query=body.query,
             roles=body.roles or (),
             limit=body.limit,
@@ -80,25 +85,27 @@ def search_messages(body: MessageSearch, call: ThisCall) -> list[MessageSearchHi
             end=body.end_date,
             conversation_id=body.conversation_id,
             after=body.after,
+            vector=vector,
         )
     ]
-    if len(agent_ids) > 1:
+    if len(agents) > 1:
         hits = sorted(hits, key=_worth, reverse=True)[: body.limit]
     return [hit_to_wire(hit) for hit in hits_in_budget(hits, body.budget_tokens)]
 
 
-def _agents_searched(body: MessageSearch, call: Call) -> list[str]:
+def _agents_searched(body: MessageSearch, call: Call) -> list[Agent]:
     catalog = call.deps.catalog
+    agent_id = body.agent_id
     if body.conversation_id is not None:
         ref = ConversationRef(agent_id=body.agent_id, conversation_id=body.conversation_id)
-        return [catalog.conversations.load_conversation(call.org_id, ref).agent_id]
-    if body.agent_id is not None:
-        return [catalog.agents.load_agent(call.org_id, body.agent_id, ()).agent.id]
+        agent_id = catalog.conversations.load_conversation(call.org_id, ref).agent_id
+    if agent_id is not None:
+        return [catalog.agents.load_agent(call.org_id, agent_id, ()).agent]
     if body.after is not None:
         raise InvalidRequest("after: name an agent_id or a conversation_id too", field="after")
     page = Page(limit=MAX_AGENTS_SEARCHED, order_by="last_run_completion")
     views = catalog.agents.list_agents(call.org_id, AgentFilter(with_hidden=True), page, ())
-    return [view.agent.id for view in views]
+    return [view.agent for view in views]
 
 
 def _worth(hit: MessageHit) -> tuple[float, float, str]:

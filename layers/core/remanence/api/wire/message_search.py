@@ -38,7 +38,8 @@ class MessageSearch(BaseModel):
     )
     search_mode: Literal["vector", "fts", "hybrid"] = Field(
         default="hybrid",
-        description="Without effect: messages have no vectors, all search by words.",
+        description="fts: by words alone; else by vectors too, where the agent has a model for "
+        "them. A message has its vector soon after it was said.",
     )
     start_date: Instant | None = Field(default=None, description="Not before; inclusive.")
     end_date: Instant | None = Field(default=None, description="Not after; inclusive.")

@@ -7,11 +7,12 @@
 --          created_from, created_to timestamptz | null (both inclusive); view_conversation_id text,
 --          view_from_seq bigint | null (messages of that conversation from there on are in view
 --          already and are left out); after_id text | null (only what stands behind that message);
+--          embedding real[] | null and its model text | null;
 --          page_limit integer
 -- returns: 0..page_limit rows: message jsonb {row of messages}, said text, score double precision
 --          (0..1; 0: by time), lexical_rank, vector_rank bigint | null (from 1), legs jsonb {words,
 --          vector, when, speaker, phrase}
--- uses:    messages_agent_created_idx
+-- uses:    messages_agent_created_idx, message_vectors_agent_idx
 --
 -- One scan over the agent's own messages, which also counts in how many of them each word is.
 with terms as materialized (
@@ -24,7 +25,8 @@ with terms as materialized (
 asked as materialized (
     select remanence.any_key_v1(array_agg(terms.lexeme) filter (where terms.is_key)) as keys,
         array_agg(terms.weight order by terms.term) as weights,
-        array_agg(terms.is_common order by terms.term) as is_common
+        array_agg(terms.is_common order by terms.term) as is_common,
+        remanence.to_halfvec(%(embedding)s::real[]) as vector
     from terms
 ),
 spoken as materialized (
@@ -35,12 +37,20 @@ spoken as materialized (
             length(msg.lexemes) as words,
             case when msg.lexemes @@ (select asked.keys from asked) then array(
                 select terms.term from terms where msg.lexemes @@ terms.query) end as terms,
+            case when stored.message_id is not null then greatest(0, 1 - remanence.cosine_distance(
+                stored.embedding, (select asked.vector from asked))) end as likeness,
             msg.role = any (%(roles)s::text[]) and (%(view_from_seq)s::bigint is null
                 or msg.conversation_id <> %(view_conversation_id)s::text
                 or msg.seq < %(view_from_seq)s::bigint) as is_wanted
         from remanence.messages as msg
+        left join remanence.message_vectors as stored
+            on (select asked.vector from asked) is not null
+            and stored.message_id = msg.id
+            and stored.agent_id = %(agent_id)s::text
+            and stored.model = %(model)s::text
+            and stored.dimensions = cardinality(%(embedding)s::real[])
         where msg.org_id = remanence.current_org()
-            and (select asked.keys from asked) is not null
+            and (select asked.keys is not null or asked.vector is not null from asked)
             and msg.agent_id = %(agent_id)s::text
             and (%(conversation_id)s::text is null
                 or msg.conversation_id = %(conversation_id)s::text)
@@ -66,14 +76,15 @@ best as materialized (
     from (
         select array_agg(spoken.words order by spoken.place) as words,
             array_agg(spoken.thread order by spoken.place) as threads,
-            array_agg(spoken.created_at order by spoken.place) as moments
+            array_agg(spoken.created_at order by spoken.place) as moments,
+            array_agg(spoken.likeness order by spoken.place) as likeness
         from spoken
     ) as scope
     cross join asked
     cross join hits
     cross join lateral remanence.rank_v1(
         asked.weights, asked.is_common, scope.words, scope.threads, scope.moments,
-        null::double precision[], hits.places, hits.terms, %(span_starts)s::timestamptz[],
+        scope.likeness, hits.places, hits.terms, %(span_starts)s::timestamptz[],
         %(span_ends)s::timestamptz[], %(around)s::double precision, null) as ranked
     join spoken on spoken.place = ranked.place
     where spoken.is_wanted
@@ -113,7 +124,7 @@ newest as (
     from (
         select msg.id, msg.created_at, remanence.said(msg.role, msg.parts) as said
         from remanence.messages as msg
-        where (select asked.keys from asked) is null
+        where (select asked.keys is null and asked.vector is null from asked)
             and msg.org_id = remanence.current_org()
             and msg.agent_id = %(agent_id)s::text
             and (%(conversation_id)s::text is null
