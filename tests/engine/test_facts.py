@@ -341,6 +341,39 @@ def test_facts_that_change_during_the_model_call_are_merged_with_what_is_there_t
     assert len(passage["fact"]["source_message_ids"]) == 2
 
 
+def test_low_trust_outlives_a_merge_with_what_the_user_says(
+    fresh_database: Database, worlds: Callable[..., World]
+) -> None:
+    agent_id = an_archivist(fresh_database)
+    told(fresh_database, agent_id, "Where does Ana live?")
+    world = worlds(facts_of(LISBON), facts_of(LISBON))
+    with psycopg.connect(fresh_database.admin_uri, autocommit=True) as conn:
+        page = [
+            {
+                "type": "tool_return",
+                "tool_call_id": "call-1",
+                "name": "read_page",
+                "text": "Ana lives in Lisbon.",
+                "status": "success",
+            }
+        ]
+        conn.execute(
+            "update remanence.messages set role = 'tool', parts = %s where seq = 1",
+            [json.dumps(page)],
+        )
+        assert read_facts(world.deps) == 1
+    [first] = passages_of(fresh_database, agent_id)
+
+    told(fresh_database, agent_id, "I am Ana and I live in Lisbon.")
+    assert read_facts(world.deps) == 1
+
+    [merged] = passages_of(fresh_database, agent_id)
+    assert first["fact"]["trust"] == "low"
+    assert merged["fact"]["trust"] == "low"
+    assert len(merged["fact"]["source_message_ids"]) == 2
+    assert value(fresh_database.admin_uri, "select trust from remanence.facts") == "low"
+
+
 def test_deleted_message_is_no_source_any_more_and_a_reset_history_is_read_afresh(
     fresh_database: Database, worlds: Callable[..., World]
 ) -> None:
