@@ -32,7 +32,7 @@ def test_core_layer_is_our_package_alone_and_small(tmp_path: Path) -> None:
 
     assert [path.name for path in site.iterdir()] == ["remanence"]
     assert not {path.suffix for path in site.rglob("*") if path.is_file()} - {
-        *(".py", ".pyc", ".sql", ".typed", ".json", ".html", ".css", ".js", ".svg")
+        *(".py", ".pyc", ".sql", ".pem", ".typed", ".json", ".html", ".css", ".js", ".svg")
     }
     assert size_mb(site) < CORE_LIMIT_MB
 

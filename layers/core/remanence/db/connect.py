@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import psycopg
 from psycopg import pq
 
+from remanence.db.authorities import root_for
 from remanence.db.failures import (
     connect_failure,
     is_connection_lost,
@@ -273,5 +274,8 @@ def _parameters(application_name: str, target: dict[str, str], timeout_s: int) -
         "connect_timeout": timeout_s,
         **_KEEPALIVE,
     }
+    root = root_for(target)
+    if root:
+        defaults["sslrootcert"] = root
     kept = {name: value for name, value in defaults.items() if name not in target}
     return {"autocommit": True, "prepare_threshold": None, **kept}

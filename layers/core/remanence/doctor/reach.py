@@ -101,7 +101,8 @@ def judge_tls(conn: Connection) -> Finding:
         return warn(
             "tls",
             f"encrypted with sslmode={mode}, which does not prove who answers",
-            "use sslmode=verify-full with sslrootcert= the provider's root certificate",
+            "use sslmode=verify-full (Supabase's root certificate is known; for others name the "
+            "provider's by sslrootcert=)",
         )
     if _is_local(conn):
         return ok("tls", "not encrypted, on this machine only")
