@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CORE_LIMIT_MB = 8
+# Lambda takes 250 for a function with its layers.
+DEPS_LIMIT_MB = 120
 
 
 @pytest.mark.parametrize("layer", ["core", pytest.param("deps", marks=pytest.mark.perf)])
@@ -37,7 +39,31 @@ def test_core_layer_is_our_package_alone_and_small(tmp_path: Path) -> None:
     assert size_mb(site) < CORE_LIMIT_MB
 
 
-def built(layer: str, folder: Path) -> Path:
+@pytest.mark.perf
+@pytest.mark.parametrize(("architecture", "machine"), [("arm64", 0xB7), ("x86_64", 0x3E)])
+def test_deps_layer_runs_on_its_architecture_alone_and_is_pruned(
+    architecture: str, machine: int, tmp_path: Path
+) -> None:
+    site = built("deps", tmp_path, architecture)
+
+    programs = [path for path in site.rglob("*") if path.is_file() and ".so" in path.name]
+    assert {_machine(path) for path in programs} == {machine}
+    assert sorted(
+        path.name for path in (site / "botocore" / "data").iterdir() if path.is_dir()
+    ) == [
+        *("lambda", "sqs"),
+    ]
+    assert not [path for path in site.rglob("*") if path.name in {"tests", "RECORD"}]
+    assert size_mb(site) < DEPS_LIMIT_MB
+
+
+def _machine(path: Path) -> int:
+    head = path.read_bytes()[:20]
+    assert head[:4] == b"\x7fELF"
+    return int.from_bytes(head[18:20], "little")
+
+
+def built(layer: str, folder: Path, architecture: str = ARCHITECTURE) -> Path:
     """The layer, made from a copy of its folder, as `sam build` has it made."""
     python = find_python313()
     if python is None:
@@ -46,7 +72,7 @@ def built(layer: str, folder: Path) -> Path:
     shutil.copytree(
         REPOSITORY / "layers" / layer, source, ignore=shutil.ignore_patterns("__pycache__")
     )
-    variables = {"ARTIFACTS_DIR": str(folder / "made"), "ARCHITECTURE": ARCHITECTURE}
+    variables = {"ARTIFACTS_DIR": str(folder / "made"), "ARCHITECTURE": architecture}
     done = subprocess.run(
         ["make", f"build-{layer.title()}Layer", f"PYTHON={python}"],
         cwd=source,
