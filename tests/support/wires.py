@@ -22,7 +22,7 @@ from support import wire_anthropic, wire_bedrock, wire_openai, wire_responses
 from remanence.core.exchange import Reply, Text, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
 
@@ -71,6 +71,8 @@ class WireServer:
         # What GET returns by path; a missing path is 404.
         self.pages: dict[str, Any] = {}
         self.includes_usage = True
+        # Called before each event of a stream, with its place.
+        self.pace: Callable[[int], None] = lambda _place: None
         self.stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -273,7 +275,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, events: list[str | bytes], *, complete: bool | None = True) -> None:
         """`complete`: True ends well, False hangs up, None stays open and silent."""
         self._begin_stream()
-        for event in events:
+        for place, event in enumerate(events):
+            self.owner.pace(place)
             self._chunk(event)
         if complete:
             self.wfile.write(b"0\r\n\r\n")

@@ -68,12 +68,12 @@ class _Raw:
 
     def stream(self) -> Iterator[bytes]:
         try:
-            yield from self._response.iter_bytes()
+            yield from self._response.iter_raw()
         finally:
             self.close()
 
     def read(self, _: int | None = None) -> bytes:
-        return self._response.read()
+        return b"".join(self.stream())
 
     def close(self) -> None:
         self._response.close()
@@ -93,7 +93,8 @@ class _Transport:
         prepared = self.http.build_request(
             request.method,
             request.url,
-            headers=[*request.headers.items()],
+            # As it comes: a stream of small events is not to be compressed.
+            headers=[*request.headers.items(), ("accept-encoding", "identity")],
             content=cast("bytes | None", request.body),
             timeout=within(self._of_thread.seconds),
         )
@@ -156,7 +157,7 @@ def _client(service: str, url: str, provider: Provider, transport: _Transport) -
 def _events_of(stream: Any) -> Generator[Iterator[object]]:
     try:
         with _told():
-            yield (_readable(event) for event in stream)
+            yield (_readable(event) if _holds_bytes(event) else event for event in stream)
     finally:
         stream.close()
 
@@ -210,6 +211,11 @@ def _block_with_bytes(block: JsonObject) -> JsonObject:
 
 def _decoded(data: str) -> JsonValue:
     return cast("JsonValue", base64.b64decode(data))
+
+
+def _holds_bytes(event: Any) -> bool:
+    """Only thoughts do; a look at each event costs less than a copy of it."""
+    return "reasoningContent" in event.get("contentBlockDelta", {}).get("delta", ())
 
 
 def _readable(value: object) -> object:
