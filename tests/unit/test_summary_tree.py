@@ -40,7 +40,7 @@ def roots(*levels: int, tokens: int = 10) -> tuple[Summary, ...]:
         ((2, 1, 0, 0, 0, 0), 100, [3, 4, 5]),  # the lowest level first
         ((1, 1, 0), 20, [1, 2]),  # over the budget: the oldest of equal level
         ((2, 1, 1, 0), 30, [2, 3]),
-        ((2, 1, 0), 20, [1, 2]),  # no two of equal level: the oldest two
+        ((2, 1, 0), 20, [2, 3]),  # no two of equal level: the newest two
     ],
 )
 def test_due_fold(levels: tuple[int, ...], budget_tokens: int, folded: list[int]) -> None:
@@ -86,6 +86,8 @@ def test_every_leaf_is_under_one_root_and_is_folded_again_seldom(
         assert spans[0][0] == everything[node_id].from_seq
         assert spans[-1][1] == everything[node_id].to_seq
         assert all(one[1] + 1 == two[0] for one, two in itertools.pairwise(spans))
+    deepest = max(summary.level for summary in everything.values())
+    if tokens * 2 <= budget_tokens:  # even in the smallest room, far fewer than the leaves
+        assert deepest * (deepest - 1) <= 2 * leaves
     if tokens * (leaves + 1) <= budget_tokens:  # only the fan-out folds: depth is logarithmic
-        deepest = max(summary.level for summary in everything.values())
         assert fan_out**deepest <= leaves

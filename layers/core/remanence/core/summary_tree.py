@@ -5,6 +5,8 @@ The roots, oldest first, cover everything before the window, each message once. 
 from the oldest to the newest, as the digits of a number do: `fan_out` summaries of a level and one
 more, and the oldest `fan_out` become one of the level above. So a word is summarised again
 log(history) times and not at every compaction, and the newest summaries stay the most detailed.
+Where their room is too small for that, it holds two nodes beside the leaves: then a word is
+summarised again about as often as the square root of twice the number of leaves.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ def due_fold(roots: Sequence[Summary], *, fan_out: int, budget_tokens: int) -> t
 
     Returns:
         Two or more neighbours; empty when the roots may stand as they are. Over the budget, the
-        oldest of equal level go first, then the two oldest.
+        oldest of equal level go first, then the two newest: the oldest words have been summarised
+        most often already, and in a room for two nodes would be again with every new one.
 
     Invariants:
         Folding what comes back, again and again, ends: every fold leaves fewer roots, and one
@@ -43,7 +46,7 @@ def due_fold(roots: Sequence[Summary], *, fan_out: int, budget_tokens: int) -> t
     if sum(root.tokens for root in roots) <= budget_tokens:
         return ()
     pairs = [run for run in runs if len(run) > 1]
-    return pairs[0][:fan_out] if pairs else tuple(roots[:2])
+    return pairs[0][:fan_out] if pairs else tuple(roots[-2:])
 
 
 def roots_of(summaries: Sequence[Summary], parents: dict[str, str]) -> tuple[Summary, ...]:
