@@ -70,6 +70,16 @@ CASES = [
         headers={"retry-after": "2"},
     ),
     Case(
+        id="busy_without_a_run",
+        error=errors.AgentBusy("conv-1"),
+        status=409,
+        body={
+            "detail": "conversation 'conv-1' is busy with a compaction, or was written to "
+            "meanwhile; nothing of this request was stored, send it again later",
+        },
+        headers={"retry-after": "1"},
+    ),
+    Case(
         id="limit",
         error=errors.LimitExceeded("the value", limit=1, actual=2, unit="characters"),
         status=422,

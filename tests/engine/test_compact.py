@@ -18,7 +18,7 @@ from remanence.core.summarize import PROMPT_VERSION
 from remanence.db.history import History
 from remanence.db.queries import Queries
 from remanence.engine.sweep import sweep
-from remanence.errors import AgentBusy, ProviderOverloaded
+from remanence.errors import AgentBusy, NotFound, ProviderOverloaded
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -179,8 +179,9 @@ def test_compaction_is_paid_for_once_when_two_sweep_at_the_same_time(
 
     def meanwhile(request: Request) -> Reply:
         sweep(other.deps, share=0.3, deadline=FOREVER)
-        with pytest.raises(AgentBusy):
+        with pytest.raises(AgentBusy) as refused:
             other.engine.compact(DEFAULT_ORG_ID, conversation_of(fresh_database, agent_id), same)
+        assert refused.value.run_id is None  # the run before is over
         return saying("4700 4701 4702 4703 4704 4705 4706")
 
     swept(fresh_database, worlds, meanwhile)
@@ -210,6 +211,24 @@ def test_history_that_was_emptied_meanwhile_gets_no_summary(
 
     assert summaries_of(fresh_database, agent_id) == []
     assert len(history(fresh_database.admin_uri, agent_id)) == 2
+
+
+def test_conversation_that_was_deleted_while_a_caller_had_it_compacted_is_not_found(
+    fresh_database: Database, worlds: list[World]
+) -> None:
+    agent_id = a_talk(fresh_database, worlds)
+    conversation_id = conversation_of(fresh_database, agent_id)
+
+    def meanwhile(request: Request) -> Reply:
+        with psycopg.connect(fresh_database.admin_uri, autocommit=True) as conn:
+            conn.execute("delete from remanence.agents where id = %s", (agent_id,))
+        return saying("4700 4701 4702 4703 4704 4705 4706")
+
+    world = World.over(fresh_database.app_uri, [meanwhile])
+    worlds.append(world)
+
+    with pytest.raises(NotFound, match=conversation_id):
+        world.engine.compact(DEFAULT_ORG_ID, conversation_id, same)
 
 
 def test_summary_waits_for_a_step_that_is_running(

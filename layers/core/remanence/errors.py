@@ -110,14 +110,20 @@ class Conflict(AppError):
 
 
 class AgentBusy(Conflict):
-    """Another run holds the conversation and did not finish within the time a caller may wait."""
+    """Another run holds the conversation and did not finish within the time a caller may wait.
+
+    `run_id` None: no run does, but it is being compacted, or its window moved meanwhile.
+    """
 
     code = "agent_busy"
     retryable = True
 
-    def __init__(self, conversation_id: str, run_id: str, *, retry_after_s: int = 1) -> None:
+    def __init__(
+        self, conversation_id: str, run_id: str | None = None, *, retry_after_s: int = 1
+    ) -> None:
+        what = "a compaction, or was written to meanwhile" if run_id is None else f"run {run_id!r}"
         super().__init__(
-            f"conversation {conversation_id!r} is busy with run {run_id!r}; "
+            f"conversation {conversation_id!r} is busy with {what}; "
             "nothing of this request was stored, send it again later"
         )
         self.conversation_id = conversation_id

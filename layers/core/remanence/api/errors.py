@@ -92,7 +92,7 @@ def _body_of(exc: AppError) -> dict[str, Any]:
             }
         }
     body: dict[str, Any] = {"detail": exc.message}
-    if isinstance(exc, AgentBusy):
+    if isinstance(exc, AgentBusy) and exc.run_id is not None:
         body["run_id"] = exc.run_id
     return body
 

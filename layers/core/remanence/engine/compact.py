@@ -105,14 +105,14 @@ def compact_now(
         settings: what the caller changes of the agent's settings, for this time.
 
     Raises:
-        NotFound: no such conversation.
+        NotFound: no such conversation, or it was deleted meanwhile.
         AgentBusy: a run is working in it, wrote meanwhile, or somebody else compacts it; nothing
             was changed.
     """
     with _claimed(deps, org_id, conversation_id) as token:
         state = deps.store.peek_state(org_id, conversation_id)
         if token is None:
-            raise AgentBusy(conversation_id, state.run.id)
+            raise AgentBusy(conversation_id)
         asked = settings(state.agent.compaction_settings)
         state = replace(state, agent=replace(state.agent, compaction_settings=asked))
         held = sum(message.tokens for message in state.window)
@@ -124,7 +124,8 @@ def compact_now(
         eviction = _plan(deps, job, Allowance(calls=ASKED_CALLS, tokens=ASKED_TOKENS))
         after = state if eviction is None else _commit(deps, job, eviction)
         if after is None:
-            raise AgentBusy(conversation_id, state.run.id)
+            deps.store.peek_state(org_id, conversation_id)  # or it is gone
+            raise AgentBusy(conversation_id)
         left = len(after.window) + len(after.summaries)
         return Compacted(before=before, after=left, summary=_told(after))
 
