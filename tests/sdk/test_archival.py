@@ -127,6 +127,31 @@ def test_search_finds_by_words_tags_and_dates(client: Letta, agent: AgentState) 
         client.agents.passages.search(new_id("agent"), query="x")
 
 
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+18:00", "9999-12-31T23:59:59-01:00"])
+def test_times_that_cannot_be_counted_with_are_refused_and_nothing_is_kept(
+    client: Letta, agent: AgentState, when: str
+) -> None:
+    with pytest.raises(UnprocessableEntityError, match="years 2 to 9998"):
+        client.agents.passages.search(agent.id, query="x", start_datetime=when)
+    with pytest.raises(UnprocessableEntityError, match="years 2 to 9998"):
+        client.agents.passages.create(agent.id, text="Long ago, or far ahead.", created_at=when)
+
+    assert client.agents.passages.list(agent.id) == []
+
+
+@pytest.mark.parametrize("year", [2, 9998])
+def test_passages_of_the_first_and_the_last_year_are_found(
+    client: Letta, agent: AgentState, year: int
+) -> None:
+    day = NOON.replace(year=year, month=1 if year == 2 else 12)
+    client.agents.update(agent.id, timezone="America/Lima")
+    client.agents.passages.create(agent.id, text="The comet came.", created_at=day)
+
+    answer = client.agents.passages.search(agent.id, query="when came the comet?")
+
+    assert [result.content for result in answer.results] == ["The comet came."]
+
+
 def test_search_tells_the_time_in_the_agents_zone(client: Letta, agent: AgentState) -> None:
     client.agents.passages.create(agent.id, text="tea", created_at=NOON, tags=["a"])
 

@@ -82,6 +82,8 @@ def is_connection_lost(exc: psycopg.Error) -> bool:
 def store_error(exc: psycopg.Error) -> StoreError:
     """What the database complained about, as one of our errors, by SQLSTATE and never by text."""
     state = exc.sqlstate
+    if state is None and not isinstance(exc, psycopg.OperationalError):
+        return StoreError(f"the database driver refused: {type(exc).__name__}")
     said = exc.diag.message_primary or "the connection was lost"
     # 40: it lost against another transaction (a deadlock), 55P03: it waited too long for a lock.
     if state is None or state.startswith(("08", "40", "53", "57P", "55P03")):

@@ -6,8 +6,9 @@ place in a history is left out with a reason, and what an old server packed into
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
+from remanence.api.wire.instants import in_utc
 from remanence.api.wire.loose import Json, list_of, object_of, objects_of, text_of
 from remanence.core.exchange import (
     Approval,
@@ -249,7 +250,6 @@ def _lines(value: object) -> tuple[str, ...]:
 
 def _instant(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(value))
+        return in_utc(datetime.fromisoformat(str(value)))
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
