@@ -430,11 +430,12 @@ def test_provider_that_says_too_long_is_asked_again_with_less(
     assert len(after.turns) < len(before.turns)
 
 
+@pytest.mark.parametrize("window", [2_000, 100])
 def test_agent_whose_fixed_part_overflows_says_what_to_cut(
-    database: Database, worlds: list[World]
+    database: Database, worlds: list[World], window: int
 ) -> None:
     agent_id = an_agent(
-        database.admin_uri, system="word " * 5_000, context_window_limit=2_000, tools=()
+        database.admin_uri, system="word " * 5_000, context_window_limit=window, tools=()
     )
     world = a_world(worlds, database)
 
@@ -444,6 +445,7 @@ def test_agent_whose_fixed_part_overflows_says_what_to_cut(
     error = ended(events).error
     assert error is not None
     assert "system" in error.message
+    assert "at most -" not in error.message  # a window of 100 tokens has room for nothing
     assert history(database.admin_uri, agent_id) == [("user", "hello")]
 
 

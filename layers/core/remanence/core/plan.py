@@ -111,7 +111,7 @@ def _check_fixed_part(state: State, context: Context, tz: tzinfo, room: int) -> 
         raise ContextOverflow(
             f"the part of the context that is always present ({sizes}; shorten the largest "
             "or raise context_window_limit)",
-            limit=room - LEAST_HISTORY_TOKENS,
+            limit=max(0, room - LEAST_HISTORY_TOKENS),
             actual=fixed,
             unit="tokens",
         )
