@@ -192,6 +192,41 @@ def test_what_cannot_be_answered_is_refused(openai: OpenAI, agent: AgentState) -
     assert failed.value.status_code == 429
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "weather"}}}, "tool_choice"),
+        ({"response_format": {"type": "json_object"}}, "response_format.type"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_and_stores_nothing(
+    server: Server, openai: OpenAI, agent: AgentState, options: Any, words: str
+) -> None:
+    with pytest.raises(UnprocessableEntityError, match=words):
+        say(openai, agent.id, "hello", tools=[TOOL], **options)
+
+    assert said_in(server, agent.id) == []
+
+
+def test_tool_choice_none_keeps_the_callers_tools_away(
+    server: Server, openai: OpenAI, agent: AgentState
+) -> None:
+    offered = []
+    for choice in ("auto", "none"):
+        say(
+            openai,
+            agent.id,
+            "hello [[script: say Hi]]",
+            tools=[TOOL],
+            tool_choice=choice,
+            response_format={"type": "text"},
+        )
+        offered.append({tool.name for tool in server.scripted.requests[-1].tools})
+
+    assert offered[0] - offered[1] == {"weather"}
+
+
 def test_memory_survives_a_restart(fresh_database: Database) -> None:
     edit = 'call memory_insert {"label": "human", "new_string": "Likes tea"}'
     with serving(fresh_database) as server, server.client() as client:

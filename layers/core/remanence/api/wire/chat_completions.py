@@ -12,7 +12,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from remanence.api.wire.openai_inputs import answer_key, caller_tool, image_part, new_message
+from remanence.api.wire.openai_inputs import (
+    TextFormat,
+    answer_key,
+    caller_tool,
+    image_part,
+    new_message,
+)
 from remanence.api.wire.tools import CallerToolName
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
@@ -101,6 +107,10 @@ class ChatRequest(BaseModel):
     tools: list[ChatTool] | None = Field(
         default=None, description="Run by the caller: calls come back with tool_calls."
     )
+    tool_choice: Literal["auto", "none"] | None = Field(
+        default=None, description="none: without the caller's tools. Others are not served."
+    )
+    response_format: TextFormat | None = Field(default=None, description="Null: text.")
     n: int = Field(default=1, ge=1, le=1, description="How many answers; an agent gives 1.")
 
     def to_order(
@@ -120,11 +130,12 @@ class ChatRequest(BaseModel):
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         messages = tuple(self._said(now, new_id))
         key = idempotency_key or answer_key(messages)
+        tools = () if self.tool_choice == "none" else self.tools or ()
         return RunOrder(
             agent_id=agent_id,
             conversation_id=conversation_id,
             messages=messages,
-            options=RunOptions(client_tools=tuple(_tool(tool) for tool in self.tools or ())),
+            options=RunOptions(client_tools=tuple(_tool(tool) for tool in tools)),
             idempotency_key=key,
             request_hash=digest if key else None,
         )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import BaseModel, Field
+
 from remanence.core.approvals import CLIENT_TOOL
 from remanence.core.exchange import Image, StoredPart, ToolReturn
 from remanence.core.ids import IdSource, ToolId
@@ -16,6 +18,14 @@ from remanence.core.types import Message, Tool
 from remanence.errors import InvalidRequest
 
 _DATA_URL = "data:"
+
+
+class TextFormat(BaseModel):
+    """In what form the agent answers."""
+
+    type: Literal["text"] = Field(
+        default="text", description="Only text: a form is the agent's own setting."
+    )
 
 
 def new_message(

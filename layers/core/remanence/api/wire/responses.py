@@ -12,7 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from remanence.api.wire.openai_inputs import answer_key, caller_tool, image_part, new_message
+from remanence.api.wire.openai_inputs import (
+    TextFormat,
+    answer_key,
+    caller_tool,
+    image_part,
+    new_message,
+)
 from remanence.api.wire.tools import CallerToolName
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
@@ -84,14 +90,6 @@ class ConversationName(BaseModel):
     """A conversation by its id."""
 
     id: str = Field(description="conv-<uuid>")
-
-
-class TextFormat(BaseModel):
-    """In what form the agent answers."""
-
-    type: Literal["text"] = Field(
-        default="text", description="Only text: a form is the agent's own setting."
-    )
 
 
 class TextWish(BaseModel):
