@@ -72,7 +72,7 @@ def test_order_keeps_roles_names_and_parts() -> None:
                     "content": [
                         {"text": "see"},
                         {"type": "image", "source": {"type": "url", "url": "https://x.org/y"}},
-                        {"type": "image", "source": {"data": "AA", "media_type": "image/png"}},
+                        {"type": "image", "source": {"data": "AAAA", "media_type": "image/png"}},
                     ],
                 },
             ]
@@ -88,7 +88,7 @@ def test_order_keeps_roles_names_and_parts() -> None:
     assert got.messages[2].parts == (
         Text(text="see"),
         Image(url="https://x.org/y"),
-        Image(data="AA", media_type="image/png"),
+        Image(data="AAAA", media_type="image/png"),
     )
 
 

@@ -187,6 +187,9 @@ def test_what_cannot_be_answered_is_refused(openai: OpenAI, agent: AgentState) -
         say(openai, agent.id, "hello", n=2)
     with pytest.raises(UnprocessableEntityError):
         say(openai, agent.id, " ")
+    pixel: Any = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,@@@"}}]
+    with pytest.raises(UnprocessableEntityError, match="base64"):
+        say(openai, agent.id, pixel)
     with pytest.raises(APIStatusError) as failed:
         say(openai, agent.id, "hello [[script: error rate_limit]]")
     assert failed.value.status_code == 429

@@ -118,6 +118,50 @@ def test_create_takes_parts_and_images(server: Server, client: Letta, agent: Age
 
 
 @pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"type": "base64", "media_type": "image/png", "data": "@@@"}, "base64"),
+        ({"type": "base64", "media_type": "image/png", "data": "AAA"}, "base64"),
+        ({"type": "base64", "media_type": "image/png", "data": "é==="}, "base64"),
+        ({"type": "base64", "media_type": "text/html", "data": "AAAA"}, "media_type"),
+        ({"type": "url", "url": "file:///etc/passwd"}, "https address"),
+        ({"type": "url", "url": "data:image/png,AAAA"}, "https address"),
+        ({"type": "url", "url": "data:text/html;base64,AAAA"}, "media_type"),
+        ({"type": "url", "url": "data:image/png;base64,"}, "base64"),
+    ],
+)
+def test_image_that_no_provider_reads_is_refused_and_not_stored(
+    client: Letta, agent: AgentState, source: Any, words: str
+) -> None:
+    content: Any = [{"type": "image", "source": source}]
+
+    with pytest.raises(UnprocessableEntityError, match=words):
+        client.agents.messages.create(agent.id, messages=[{"role": "user", "content": content}])
+
+    assert client.agents.messages.list(agent.id).items == []
+
+
+def test_image_of_a_data_url_or_with_line_breaks_is_its_bytes(
+    client: Letta, agent: AgentState
+) -> None:
+    content: Any = [
+        {"type": "image", "source": {"type": "url", "url": "data:image/gif;base64,AAAA"}},
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/gif", "data": "AA\nAA\n"},
+        },
+    ]
+
+    client.agents.messages.create(agent.id, messages=[{"role": "user", "content": content}])
+
+    asked = client.agents.messages.list(agent.id).items[0]
+    assert [(p.source.media_type, p.source.data) for p in asked.content] == [
+        ("image/gif", "AAAA"),
+        ("image/gif", "AAAA"),
+    ]
+
+
+@pytest.mark.parametrize(
     "request_body",
     [
         {"messages": []},

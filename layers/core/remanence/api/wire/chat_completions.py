@@ -12,13 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from remanence.api.wire.openai_inputs import (
-    TextFormat,
-    answer_key,
-    caller_tool,
-    image_part,
-    new_message,
-)
+from remanence.api.wire.images import image_at
+from remanence.api.wire.openai_inputs import TextFormat, answer_key, caller_tool, new_message
 from remanence.api.wire.tools import CallerToolName
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
@@ -125,7 +120,7 @@ class ChatRequest(BaseModel):
         """The run that this asks for.
 
         Raises:
-            InvalidRequest: nothing new is said, or an image has no type.
+            InvalidRequest: nothing new is said, or an image that no provider reads.
         """
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         messages = tuple(self._said(now, new_id))
@@ -170,7 +165,7 @@ def _parts(message: ChatMessage) -> Iterator[Text | Image]:
     pieces = [ContentPart(type="text", text=content)] if isinstance(content, str) else content
     for piece in pieces:
         if piece.image_url is not None:
-            yield image_part(piece.image_url.url, piece.image_url.detail)
+            yield image_at(piece.image_url.url, piece.image_url.detail)
         elif piece.text and piece.text.strip():
             yield Text(text=piece.text)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
+from remanence.api.wire.images import image_at, image_of_base64
 from remanence.core.exchange import Image, Text
 
 
@@ -66,7 +67,11 @@ Content = Annotated[
 
 
 def content_parts(content: str | Sequence[TextContent | ImageContent]) -> list[Text | Image]:
-    """The parts of a content, in order; a plain text is one part."""
+    """The parts of a content, in order; a plain text is one part.
+
+    Raises:
+        InvalidRequest: an image that no provider reads.
+    """
     if isinstance(content, str):
         return [Text(text=content)]
     return [_part(piece) for piece in content]
@@ -77,8 +82,8 @@ def _part(piece: TextContent | ImageContent) -> Text | Image:
         case TextContent():
             return Text(text=piece.text)
         case ImageContent(source=UrlSource() as source):
-            return Image(url=source.url)
+            return image_at(source.url)
         case ImageContent(source=Base64Source() as source):
-            return Image(media_type=source.media_type, data=source.data, detail=source.detail)
+            return image_of_base64(source.media_type, source.data, source.detail)
         case _:
             raise TypeError(type(piece).__name__)

@@ -1,4 +1,4 @@
-"""What both of OpenAI's protocols say in their own words: messages, images, tools of the caller.
+"""What both of OpenAI's protocols say in their own words: messages, forms, tools of the caller.
 
 Path: wire/chat_completions.py, wire/responses.py -> here -> core.
 """
@@ -11,13 +11,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from remanence.core.approvals import CLIENT_TOOL
-from remanence.core.exchange import Image, StoredPart, ToolReturn
+from remanence.core.exchange import StoredPart, ToolReturn
 from remanence.core.ids import IdSource, ToolId
 from remanence.core.tokens import estimate_parts
 from remanence.core.types import Message, Tool
 from remanence.errors import InvalidRequest
-
-_DATA_URL = "data:"
 
 
 class TextFormat(BaseModel):
@@ -62,21 +60,6 @@ def answer_key(messages: Sequence[Message]) -> str | None:
         if isinstance(part, ToolReturn)
     ]
     return "to:" + hashlib.sha256("\n".join(sorted(calls)).encode()).hexdigest() if calls else None
-
-
-def image_part(url: str, detail: str | None) -> Image:
-    """An image by its address, or out of a data URL.
-
-    Raises:
-        InvalidRequest: a data URL without a type or base64.
-    """
-    if not url.startswith(_DATA_URL):
-        return Image(url=url, detail=detail)
-    head, _, data = url.removeprefix(_DATA_URL).partition(",")
-    media_type, _, encoding = head.partition(";")
-    if encoding != "base64" or not media_type or not data:
-        raise InvalidRequest("image_url: must be data:<type>;base64,<data>", field="image_url")
-    return Image(media_type=media_type, data=data, detail=detail)
 
 
 def caller_tool(name: str, description: str | None, parameters: dict[str, Any] | None) -> Tool:

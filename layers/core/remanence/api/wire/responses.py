@@ -12,13 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from remanence.api.wire.openai_inputs import (
-    TextFormat,
-    answer_key,
-    caller_tool,
-    image_part,
-    new_message,
-)
+from remanence.api.wire.images import image_at
+from remanence.api.wire.openai_inputs import TextFormat, answer_key, caller_tool, new_message
 from remanence.api.wire.tools import CallerToolName
 from remanence.core.claims import RunOrder
 from remanence.core.exchange import Image, Text, ToolReturn
@@ -177,7 +172,7 @@ class ResponseRequest(BaseModel):
         """The run that this asks for.
 
         Raises:
-            InvalidRequest: nothing new is said, or an image has no type.
+            InvalidRequest: nothing new is said, or an image that no provider reads.
         """
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         messages = tuple(self._said(now, new_id))
@@ -236,6 +231,6 @@ def _parts(content: str | list[InputContent] | None) -> Iterator[Text | Image]:
         if piece.type == "input_image":
             if not piece.image_url:
                 raise InvalidRequest("input: an image needs its image_url", field="input")
-            yield image_part(piece.image_url, piece.detail)
+            yield image_at(piece.image_url, piece.detail)
         elif piece.type in _TEXT_TYPES and piece.text and piece.text.strip():
             yield Text(text=piece.text)
