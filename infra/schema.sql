@@ -593,15 +593,27 @@ CREATE FUNCTION remanence.block_delete_v1(p jsonb) RETURNS jsonb
     AS $$
 declare
     wanted text := p ->> 'block_id';
+    labels text[];
     holders text[];
 begin
     perform remanence.enter_org(p ->> 'org_id');
     holders := array(
         select agent_id from remanence.agents_blocks where block_id = wanted
         union select agent_id from remanence.snapshots_blocks where block_id = wanted);
+    labels := array(
+        select label from remanence.blocks where id = wanted
+        union select label from remanence.block_versions
+        where block_id = wanted and label is not null);
     perform from remanence.conversations
     where agent_id = any(holders) and (lease_token is not null or epoch_seen -> 'seen' ? wanted)
     order by id for update;
+    update remanence.messages as note
+    set parts = jsonb_build_array(jsonb_build_object('type', 'text', 'text',
+        'Core memory was changed from outside here; the block it tells of is deleted.'))
+    where note.agent_id = any(holders) and note.role = 'system' and note.step_id is not null
+        and exists (
+            select from unnest(labels) as label
+            where position(E'\n<' || label || E'>\n<description>' in note.parts #>> '{0,text}') > 0);
     update remanence.conversations set epoch = null, epoch_seen = null
     where agent_id = any(holders) and epoch_seen -> 'seen' ? wanted;
     delete from remanence.snapshots as snapshot using remanence.snapshots_blocks as held
@@ -1510,6 +1522,10 @@ CREATE FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) RETURNS 
             select from remanence.agents_blocks as other
             where other.block_id = block.id and other.agent_id <> agent.id)
         and not exists (
+            select from remanence.block_versions as newest
+            where newest.block_id = block.id and newest.version = block.version
+                and newest.author ? 'undoes')
+        and not exists (
             select from remanence.blocks_identities as other where other.block_id = block.id)
         and exists (
             select from remanence.agents_tools as held
@@ -1915,6 +1931,7 @@ declare
     holder remanence.agents;
     block remanence.blocks;
     answer jsonb;
+    own text;
 begin
     perform remanence.enter_org(p ->> 'org_id');
     select * into block from remanence.blocks where id = p ->> 'block_id' for update;
@@ -1933,12 +1950,19 @@ begin
     -- the lock keeps two first insertions from making two archives
     select * into strict holder from remanence.agents
     where id = p ->> 'agent_id' for no key update;
-    perform remanence.insert_passages_v1(holder.org_id,
-        remanence.own_archive_v1(holder, p ->> 'new_archive_id'), null, (
-            select jsonb_agg(item || jsonb_build_object('metadata', jsonb_build_object(
-                'moved_from', jsonb_build_object('block_id', block.id, 'label', block.label,
-                    'version', block.version))))
-            from jsonb_array_elements(p -> 'passages') as item));
+    own := remanence.own_archive_v1(holder, p ->> 'new_archive_id');
+    perform remanence.insert_passages_v1(holder.org_id, own, null, (
+        select coalesce(jsonb_agg(moved.item || jsonb_build_object(
+            'metadata', jsonb_build_object('moved_from', jsonb_build_object(
+                'block_id', block.id, 'label', block.label, 'version', block.version)))), '[]')
+        from (
+            select distinct on (item ->> 'text') item
+            from jsonb_array_elements(p -> 'passages') as item
+        ) as moved
+        where not exists (
+            select from remanence.passages as kept
+            where kept.archive_id = own and kept.text = moved.item ->> 'text'
+                and kept.metadata -> 'moved_from' ->> 'block_id' = block.id)));
     return '{"outcome": "ok"}';
 end
 $$;

@@ -146,6 +146,32 @@ def test_what_it_moved_can_be_undone(
     versions.undo(DEFAULT_ORG_ID, block_id, None, Author(origin="api"))
 
     assert block_of(fresh_database, agent_id)["value"] == "\n".join(FACTS)
+    # and is not done again over the head of whoever undid it; when it is, nothing is kept twice
+    assert move_overflow(world.deps, deadline=FOREVER) == 0
+    kept = [passage["text"] for passage in passages(fresh_database)]
+    with psycopg.connect(fresh_database.admin_uri) as conn:
+        conn.execute("update remanence.block_versions set author = null")
+    assert move_overflow(world.deps, deadline=FOREVER) == 1
+    assert [passage["text"] for passage in passages(fresh_database)] == kept
+
+
+def test_a_block_that_fails_does_not_stop_the_others(
+    fresh_database: Database, worlds: Callable[..., World]
+) -> None:
+    a_full_agent(fresh_database)
+    a_full_agent(fresh_database)
+    world = worlds()
+    store = Meanwhile(world.deps.overflow._queries)  # type: ignore[union-attr]
+    met: list[str] = []
+
+    def act(full: FullBlock) -> None:
+        met.append(full.block.id)
+        if len(met) == 1:
+            raise RuntimeError("nobody expected this")
+
+    store.act = act
+
+    assert move_overflow(replace(world.deps, overflow=store), deadline=FOREVER) == 1
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,15 @@ def memory_insert(client: Letta) -> str:
     return tool.id
 
 
+def test_undo_without_a_body_takes_back_the_newest_version(
+    client: Letta, http: httpx.Client
+) -> None:
+    block_id = client.blocks.create(label="x", value="one").id or ""
+    client.blocks.update(block_id, value="two")
+
+    assert http.post(f"/v1/blocks/{block_id}/undo").json()["value"] == "one"
+
+
 def test_undo_and_redo(client: Letta, http: httpx.Client) -> None:
     block = client.blocks.create(label="x", value="one\ntwo")
     client.blocks.update(block.id, value="ONE\ntwo")

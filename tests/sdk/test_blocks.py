@@ -6,10 +6,11 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from letta_client import ConflictError, NotFoundError, UnprocessableEntityError
 from letta_client.types import BlockResponse
-from support.server import new_id
+from support.server import MODEL, new_id
 from support.world import value
 
 if TYPE_CHECKING:
@@ -128,6 +129,27 @@ def test_block_value_over_its_limit_is_refused_with_both_numbers(
 
     assert longer.value == "123456"
     assert versions(server, block.id) == [(1, "1234"), (2, "123456")]
+
+
+def test_block_delete_takes_what_the_agent_was_told_of_it(server: Server, client: Letta) -> None:
+    blocks = [{"label": "a_b", "value": "one"}, {"label": "human", "value": "Bob"}]
+    agent = client.agents.create(model=MODEL, memory_blocks=blocks)
+    block_id = next(block.id for block in agent.blocks if block.label == "a_b") or ""
+    say = "hello [[script: say hi]]"
+    client.agents.messages.create(agent.id, input=say)
+    client.blocks.update(block_id, value="secret-ERASED")
+    client.agents.messages.create(agent.id, input=say)
+    path = f"{server.base_url}/v1/agents/{agent.id}/context"
+    assert "secret-ERASED" in httpx.get(path).text
+
+    client.blocks.delete(block_id)
+
+    assert "secret-ERASED" not in httpx.get(path).text
+    answer = client.agents.messages.create(agent.id, input=say)
+    assert answer.stop_reason.stop_reason == "end_turn"
+    seen = httpx.get(path).text
+    assert "secret-ERASED" not in seen
+    assert "Bob" in seen
 
 
 def test_block_delete_takes_it_from_its_agents(client: Letta) -> None:

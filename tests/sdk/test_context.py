@@ -63,6 +63,24 @@ def test_context_names_every_part_and_their_sum(server: Server, client: Letta) -
     }
 
 
+def test_context_of_another_conversation_is_that_conversation_s(
+    server: Server, client: Letta
+) -> None:
+    agent = client.agents.create(name=uuid.uuid4().hex, model=MODEL)
+    stranger = client.agents.create(name=uuid.uuid4().hex, model=MODEL)
+    client.agents.messages.create(agent.id, input="in the default one [[script: say yes]]")
+    other = client.conversations.create(agent_id=agent.id)
+    path = f"{server.base_url}/v1/agents/{agent.id}/context"
+
+    found = httpx.get(path, params={"conversation_id": other.id}).json()
+    foreign = client.conversations.create(agent_id=stranger.id).id
+
+    assert found["messages"] == []
+    assert context_of(server, agent.id)["messages"] != []
+    assert httpx.get(path, params={"conversation_id": foreign}).status_code == 404
+    assert httpx.get(path, params={"conversation_id": "conv-1"}).status_code == 422
+
+
 def test_context_of_a_new_agent_has_no_messages(server: Server, client: Letta) -> None:
     agent = client.agents.create(name=uuid.uuid4().hex, model=MODEL)
 

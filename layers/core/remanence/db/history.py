@@ -173,15 +173,21 @@ class History:
             case _:
                 raise NotFound(answer["kind"], answer["id"])
 
-    def load_context_state(self, org_id: OrgId, agent_id: str) -> State:
-        """What the next step of an agent's default conversation would be compiled from.
+    def load_context_state(
+        self, org_id: OrgId, agent_id: str, conversation_id: str | None = None
+    ) -> State:
+        """What the next step of a conversation would be compiled from; None: the default one.
 
         Its run is none that exists: it is for looking at, not for stepping.
 
         Raises:
-            NotFound: no such agent.
+            NotFound: no such agent, or it has no such conversation.
         """
-        row = self._queries.one("load_context_state", org_id, agent_id=agent_id)
+        row = self._queries.one(
+            "load_context_state", org_id, agent_id=agent_id, conversation_id=conversation_id
+        )
+        if row is None and conversation_id is not None:
+            raise NotFound("conversation", conversation_id)
         if row is None:
             raise NotFound("agent", agent_id)
         return replace(

@@ -64,6 +64,8 @@ def archive_facts(deps: EngineDeps, allowance: Allowance, *, deadline: float) ->
             read += _read(deps, deps.facts, due, allowance, deadline)
         except AppError as error:  # the claim runs out, and another sweep tries again
             log.warning("no facts from conversation %s: %s", due.conversation_id, error.code)
+        except Exception:  # and so it does here; the others are read
+            log.exception("no facts from conversation %s", due.conversation_id)
     return read
 
 

@@ -15,7 +15,6 @@ from remanence.core.archival import NewText
 from remanence.core.extract import said_in
 from remanence.core.overflow import FULL_SHARE, MOVED_TAG, relieve
 from remanence.engine.archival import with_vectors
-from remanence.errors import AppError
 
 if TYPE_CHECKING:
     from remanence.core.overflow import FullBlock
@@ -49,8 +48,8 @@ def move_overflow(deps: EngineDeps, *, deadline: float) -> int:
         try:
             full = deps.overflow.load_full_block(due, messages=RECENT_MESSAGES)
             moved += full is not None and _relieved(deps, deps.overflow, full)
-        except AppError as error:  # another sweep tries again
-            log.warning("no room made in block %s: %s", due.block_id, error.code)
+        except Exception:  # one that fails does not stop the sweep; another tries again
+            log.exception("no room was made in block %s", due.block_id)
     return moved
 
 

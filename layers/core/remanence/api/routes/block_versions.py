@@ -26,11 +26,12 @@ def list_block_versions(
 
 @router.post("/v1/blocks/{block_id}/undo")
 def undo_block_version(
-    block_id: BlockIdPath, body: UndoRequest, call: ThisCall, response: Response
+    block_id: BlockIdPath, call: ThisCall, response: Response, body: UndoRequest | None = None
 ) -> BlockState:
     """Take back one change of a block; later changes stay.
 
     Where a later version changed the same, the answer is 409 with both sides.
     """
     versions = call.deps.catalog.block_versions
-    return tagged(response, versions.undo(call.org_id, block_id, body.version, call.author))
+    version = body.version if body else None
+    return tagged(response, versions.undo(call.org_id, block_id, version, call.author))

@@ -46,13 +46,13 @@ def update_passage(
 
 @router.post(f"{_PATH}/undo")
 def undo_passage_version(
-    passage_id: PassageIdPath, body: UndoRequest, call: ThisCall
+    passage_id: PassageIdPath, call: ThisCall, body: UndoRequest | None = None
 ) -> PassageUndone:
     """Take back one change of a passage, a deletion too; later changes stay.
 
     Where a later version changed the same, the answer is 409 with both sides.
     """
-    record = _edits(call).undo(call.org_id, passage_id, body.version, call.author)
+    record = _edits(call).undo(call.org_id, passage_id, body.version if body else None, call.author)
     return PassageUndone(passage=None if record is None else passage_to_wire(record, call.org_id))
 
 

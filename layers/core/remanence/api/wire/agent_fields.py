@@ -102,7 +102,7 @@ class CompactionFields(BaseModel):
     archive_facts: bool | None = Field(
         default=None, description="Read what has left the window for facts, as passages."
     )
-    archive_blocks: tuple[str, ...] | None = Field(
+    archive_blocks: list[str] | None = Field(
         default=None,
         max_length=50,
         description=(
@@ -124,6 +124,8 @@ class CompactionFields(BaseModel):
         if "model_settings" in self.model_fields_set:
             wanted = self.model_settings
             changes["model_settings"] = wanted and wanted.applied_to(ModelSettings())
+        if self.archive_blocks is not None:
+            changes["archive_blocks"] = tuple(self.archive_blocks)
         return replace(settings, **changes)
 
 

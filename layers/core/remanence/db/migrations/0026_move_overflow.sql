@@ -2,7 +2,8 @@
 -- agent and label: compaction_settings.archive_blocks.
 
 -- Blocks that the sweep may make smaller, over all organizations: ids only. A block that others see
--- too, or that may not be edited, stays; so does one whose agent could not find what has moved.
+-- too, or that may not be edited, stays; so does one whose agent could not find what has moved, and
+-- one that somebody has just brought back to what it was, until it is edited again.
 -- Organizations in turns, and in another order each time: a block may have nothing that can move.
 -- SECURITY DEFINER because the run-time role sees one organization at a time.
 create function remanence.full_blocks_v1(p_limit integer, p_share real)
@@ -21,6 +22,10 @@ as $$
         and not exists (
             select from remanence.agents_blocks as other
             where other.block_id = block.id and other.agent_id <> agent.id)
+        and not exists (
+            select from remanence.block_versions as newest
+            where newest.block_id = block.id and newest.version = block.version
+                and newest.author ? 'undoes')
         and not exists (
             select from remanence.blocks_identities as other where other.block_id = block.id)
         and exists (
@@ -59,6 +64,8 @@ $$;
 
 -- Makes a block smaller and keeps what went, both or neither.
 --
+-- What the archive has of this block already, word for word, is not stored again.
+--
 -- p: org_id, agent_id, block_id, version (that the value was made from), value,
 --    passages (see insert_passages_v1), new_archive_id
 -- returns outcome: ok | stale (the block has changed, is gone, or is no longer the agent's alone)
@@ -69,6 +76,7 @@ declare
     holder remanence.agents;
     block remanence.blocks;
     answer jsonb;
+    own text;
 begin
     perform remanence.enter_org(p ->> 'org_id');
     select * into block from remanence.blocks where id = p ->> 'block_id' for update;
@@ -87,12 +95,19 @@ begin
     -- the lock keeps two first insertions from making two archives
     select * into strict holder from remanence.agents
     where id = p ->> 'agent_id' for no key update;
-    perform remanence.insert_passages_v1(holder.org_id,
-        remanence.own_archive_v1(holder, p ->> 'new_archive_id'), null, (
-            select jsonb_agg(item || jsonb_build_object('metadata', jsonb_build_object(
-                'moved_from', jsonb_build_object('block_id', block.id, 'label', block.label,
-                    'version', block.version))))
-            from jsonb_array_elements(p -> 'passages') as item));
+    own := remanence.own_archive_v1(holder, p ->> 'new_archive_id');
+    perform remanence.insert_passages_v1(holder.org_id, own, null, (
+        select coalesce(jsonb_agg(moved.item || jsonb_build_object(
+            'metadata', jsonb_build_object('moved_from', jsonb_build_object(
+                'block_id', block.id, 'label', block.label, 'version', block.version)))), '[]')
+        from (
+            select distinct on (item ->> 'text') item
+            from jsonb_array_elements(p -> 'passages') as item
+        ) as moved
+        where not exists (
+            select from remanence.passages as kept
+            where kept.archive_id = own and kept.text = moved.item ->> 'text'
+                and kept.metadata -> 'moved_from' ->> 'block_id' = block.id)));
     return '{"outcome": "ok"}';
 end
 $$;

@@ -1,5 +1,5 @@
--- load_context_state: what the next step of an agent's default conversation would be compiled from.
--- takes:   agent_id text
+-- load_context_state: what the next step of a conversation would be compiled from.
+-- takes:   agent_id text; conversation_id text | null (the agent's default one)
 -- returns: 0..1 row: view jsonb {agent, blocks, tools}, conversation jsonb {row}, counts jsonb,
 --          summaries jsonb [row], window jsonb [row of messages]
 -- uses:    agents_pkey, conversations_default_idx, passages_archive_created_idx,
@@ -19,5 +19,7 @@ select remanence.agent_view_v1(agent.id, '{blocks,tools}') as view,
         where msg.conversation_id = conv.id and msg.seq >= conv.window_from_seq
     ) as "window"
 from remanence.agents as agent
-join remanence.conversations as conv on conv.agent_id = agent.id and conv.is_default
+join remanence.conversations as conv on conv.agent_id = agent.id
+    and case when %(conversation_id)s::text is null then conv.is_default
+        else conv.id = %(conversation_id)s::text end
 where agent.id = %(agent_id)s::text and agent.org_id = remanence.current_org()
