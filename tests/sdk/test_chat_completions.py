@@ -39,6 +39,23 @@ def agent(server: Server) -> AgentState:
     return a_named_agent(server)
 
 
+def test_who_speaks_on_instead_of_answering_a_call_has_given_it_up(
+    openai: OpenAI, agent: AgentState
+) -> None:
+    for user in ("ann", "bob"):
+        asked = say(openai, agent.id, f"go on [[script: {CALL}]]", tools=[TOOL], user=user)
+        assert asked.choices[0].finish_reason == "tool_calls"
+    call_id = asked.choices[0].message.tool_calls[0].id
+
+    answer = say(openai, agent.id, "never mind [[script: say All right]]", user="ann")
+
+    assert answer.choices[0].message.content == "All right"
+    # the call of the other user still waits for its answer
+    told: Any = [{"role": "tool", "tool_call_id": call_id, "content": "It rains"}]
+    answer = openai.chat.completions.create(model=agent.id, messages=told, tools=[TOOL], user="bob")
+    assert answer.choices[0].finish_reason == "stop"
+
+
 def say(openai: OpenAI, model: str, text: str, **options: Any) -> Any:
     messages: Any = [{"role": "user", "content": text}]
     return openai.chat.completions.create(model=model, messages=messages, **options)

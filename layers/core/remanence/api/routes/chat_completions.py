@@ -1,5 +1,6 @@
 """Chat completions: a front end made for OpenAI talks to an agent, and gets memory with it."""
 
+from collections.abc import Generator
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,7 +14,10 @@ from remanence.api.wire.chat_completions import ChatRequest
 from remanence.api.wire.chat_replies import chunks, completion
 from remanence.api.wire.completion_state import Completion
 from remanence.api.wire.problems import EVENT_STREAM, OPENAI_PROBLEMS
+from remanence.core.claims import RunOrder
 from remanence.core.events import Event, RunStarted
+from remanence.db.conversations import ConversationRef
+from remanence.errors import PendingApproval
 
 router = APIRouter(tags=["openai"], responses=OPENAI_PROBLEMS)
 
@@ -36,9 +40,17 @@ def create_chat_completion(
         now=deps.now(),
         new_id=deps.new_id,
     )
-    first, events = with_first(
-        deps.engine.attend(call.org_id, order, stream=body.stream, deadline=call.deadline)
-    )
+    try:
+        first, events = _begun(order, body, call)
+    except PendingApproval:
+        # This protocol cannot give up a call, and a front end may have forgotten it: who speaks on
+        # instead of answering it has given it up.
+        if order.messages[-1].role != "user":
+            raise
+        ref = ConversationRef(agent_id=agent_id, conversation_id=order.conversation_id)
+        known = deps.catalog.conversations.load_conversation(call.org_id, ref)
+        deps.engine.cancel(call.org_id, conversation_id=known.id)
+        first, events = _begun(order, body, call)
     head = _head(first, body.model, call)
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
@@ -46,6 +58,13 @@ def create_chat_completion(
         return StreamingResponse(stream, media_type="text/event-stream", headers=NO_BUFFERING)
     whole, ended = completion(events, head)
     return answered(whole, ended)
+
+
+def _begun(order: RunOrder, body: ChatRequest, call: Call) -> tuple[Event, Generator[Event]]:
+    attended = call.deps.engine.attend(
+        call.org_id, order, stream=body.stream, deadline=call.deadline
+    )
+    return with_first(attended)
 
 
 def _head(first: Event, model: str, call: Call) -> dict[str, Any]:
