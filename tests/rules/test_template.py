@@ -66,6 +66,25 @@ def test_no_permission_is_on_everything_but_where_aws_knows_no_resource() -> Non
             assert not is_wild or set(_as_list(statement["Action"])) <= ONLY_ON_EVERYTHING, name
 
 
+def test_bedrock_may_be_called_for_the_models_that_are_named_and_not_without() -> None:
+    policy = of_type("AWS::IAM::ManagedPolicy")["RuntimePolicy"]
+    (choice,) = [
+        statement["Fn::If"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement
+    ]
+
+    condition, granted, otherwise = choice
+    assert condition == "HasBedrock"
+    assert granted["Resource"] == {"Ref": "BedrockArns"}
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    pattern = template()["Parameters"]["BedrockArns"]["AllowedPattern"]
+    model = "arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-lite-v1:0"
+    assert re.fullmatch(pattern, model)
+    assert not re.fullmatch(pattern, "arn:aws:bedrock:*::foundation-model/*")
+    assert not re.fullmatch(pattern, "*")
+
+
 def test_no_role_has_a_policy_of_aws() -> None:
     for role in of_type("AWS::IAM::Role").values():
         assert "arn:" not in str(role.get("ManagedPolicyArns"))

@@ -53,7 +53,8 @@ def statements() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each permission that is granted, with the logical id of what grants it."""
     for name, policy in of_type("AWS::IAM::ManagedPolicy").items():
         for statement in policy["PolicyDocument"]["Statement"]:
-            yield name, statement
+            _, granted, _ = statement.get("Fn::If", ("", statement, None))
+            yield name, granted
     for name, role in of_type("AWS::IAM::Role").items():
         for inline in role["Policies"]:
             for statement in inline["PolicyDocument"]["Statement"]:
