@@ -17,6 +17,7 @@ from support.server import now, serving
 from support.wires import Failure, OpenAIServer, a_reply
 
 from remanence.core.exchange import ToolCall, Usage
+from remanence.core.stopping import MAX_BROKEN_STEPS
 from remanence.llm.models import Models
 from remanence.llm.retry import Pace
 from remanence.llm.vendors import VENDORS, Provider
@@ -49,10 +50,11 @@ happened, the next message of the same agent was answered. A stream gets the sam
 
 @dataclass(frozen=True)
 class Case:
-    """A way to fail, in words, and what the provider answers, again and again."""
+    """A way to fail, in words, and what the provider answers, so many `times` in a row."""
 
     words: str
     answer: Failure | Reply
+    times: int = 1
 
 
 def _said(*parts: Any, finish: str) -> Reply:
@@ -60,6 +62,14 @@ def _said(*parts: Any, finish: str) -> Reply:
 
 
 CALL = ToolCall(tool_call_id="call", name="conversation_search", arguments='{"query":"tea"}')
+STAYS_BROKEN = Case(
+    "calls with arguments that do not fit, whatever it is told",
+    _said(
+        ToolCall(tool_call_id="call", name="conversation_search", arguments='{"limit":"many"}'),
+        finish="tool_calls",
+    ),
+    times=5,
+)
 CASES = (
     Case("refuses the key (401)", Failure("401")),
     Case("forbids the model (403)", Failure("403")),
@@ -97,6 +107,7 @@ CASES = (
             finish="tool_calls",
         ),
     ),
+    STAYS_BROKEN,
 )
 
 
@@ -132,7 +143,7 @@ def _outcome(bench: Bench, case: Case) -> str:
     agent = client.agents.create(model=MODEL, name="tested")
     before = len(bench.provider.bodies)
     bench.provider.answers.clear()
-    times = 1 if not isinstance(case.answer, Failure) else 5
+    times = 5 if isinstance(case.answer, Failure) else case.times
     bench.provider.answers.extend([case.answer] * times)
     status, error, told = "200", "", ""
     try:
@@ -181,6 +192,32 @@ def test_stream_raises_the_same_error_as_the_blocking_call(bench: Bench) -> None
     messages = bench.client.agents.messages.list(agent.id).items
 
     assert [m.message_type for m in messages if "half a" in str(m)] == []
+
+
+def test_calls_that_stay_broken_are_kept_with_their_returns_and_told_in_a_stream_too(
+    bench: Bench,
+) -> None:
+    agent = bench.client.agents.create(model=MODEL)
+    bench.provider.answers.clear()
+    bench.provider.answers.extend([STAYS_BROKEN.answer] * MAX_BROKEN_STEPS)
+
+    with (
+        bench.client.agents.messages.create(agent.id, input="hello", streaming=True) as stream,
+        pytest.raises(letta_client.APIStatusError, match="llm_bad_tool_calls"),
+    ):
+        list(stream)
+    run = bench.client.runs.list(agent_id=agent.id).items[0]
+    messages = bench.client.agents.messages.list(agent.id, order="asc").items
+
+    assert (run.status, run.stop_reason) == ("failed", "invalid_tool_call")
+    assert [m.message_type for m in messages if m.message_type != "system_message"] == [
+        "user_message",
+        *["tool_call_message", "tool_return_message"] * MAX_BROKEN_STEPS,
+    ]
+    calls = [m.tool_call.tool_call_id for m in messages if m.message_type == "tool_call_message"]
+    told = [m for m in messages if m.message_type == "tool_return_message"]
+    assert [m.tool_call_id for m in told] == calls
+    assert all("`limit`" in m.tool_return for m in told)
 
 
 def test_silent_provider_costs_no_more_than_the_time_of_a_step(bench: Bench) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remanence.core.builtin import BUILTIN_TOOLS
-from remanence.core.calls import Clock
-from remanence.core.exchange import ModelSettings, Text, ToolCall, ToolReturn, Usage
-from remanence.core.step import StepIds
+from remanence.core.calls import Clock, read_calls
+from remanence.core.exchange import ModelSettings, Reply, Text, ToolCall, ToolReturn, Usage
+from remanence.core.plan import plan_step
+from remanence.core.step import StepIds, apply_reply
 from remanence.core.summaries import CompactionSettings
 from remanence.core.tokens import estimate_parts
 from remanence.core.types import (
@@ -24,6 +25,10 @@ from remanence.core.types import (
     TokenAnchor,
     Tool,
 )
+
+if TYPE_CHECKING:
+    from remanence.core.findings import Finding
+    from remanence.core.step import Outcome
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CLOCK = Clock(now=NOON, tz=UTC)
@@ -153,3 +158,22 @@ def a_state(**changes: Any) -> State:
         lease_token="token",
     )
     return replace(state, **changes)
+
+
+def calling(*calls: tuple[str, str], finish: str = "tool_calls") -> Reply:
+    """A reply that makes these calls, each (name, arguments): call-1, call-2, ..."""
+    return Reply(
+        parts=tuple(
+            ToolCall(tool_call_id=f"call-{n}", name=name, arguments=arguments)
+            for n, (name, arguments) in enumerate(calls, start=1)
+        ),
+        finish=finish,  # type: ignore[arg-type]
+        usage=Usage(prompt_tokens=50, completion_tokens=5),
+    )
+
+
+def outcome_of(state: State, reply: Reply, found: dict[str, Finding] | None = None) -> Outcome:
+    """What a step comes to that is answered with `reply`; `found` by tool_call_id."""
+    plan = plan_step(state, clock=CLOCK, new_id=Ids())
+    calls = read_calls(reply, state, CLOCK, prefilled=plan.context.allowed.prefilled)
+    return apply_reply(plan, reply, calls, found or {}, ids=IDS, clock=CLOCK, new_id=Ids())

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from support.states import (
@@ -13,37 +12,19 @@ from support.states import (
     a_state,
     a_tool,
     called,
+    calling,
+    outcome_of,
     said,
 )
 
 from remanence.core.approvals import open_calls, with_client_tools
 from remanence.core.calls import read_calls
-from remanence.core.exchange import Approval, Reply, Text, ToolCall, ToolReturn, Usage
+from remanence.core.exchange import Approval, Reply, Text, ToolCall, ToolReturn
 from remanence.core.findings import Failed, Found
 from remanence.core.plan import plan_step
 from remanence.core.step import Outcome, advance, apply_open_calls, apply_reply
 from remanence.core.types import RunOptions, State, StopReason, ToolRule, run_status_of
 from remanence.db.rows import part_from_row, part_to_row
-
-if TYPE_CHECKING:
-    from remanence.core.findings import Finding
-
-
-def calling(*calls: tuple[str, str], finish: str = "tool_calls") -> Reply:
-    return Reply(
-        parts=tuple(
-            ToolCall(tool_call_id=f"call-{n}", name=name, arguments=arguments)
-            for n, (name, arguments) in enumerate(calls, start=1)
-        ),
-        finish=finish,  # type: ignore[arg-type]
-        usage=Usage(prompt_tokens=50, completion_tokens=5),
-    )
-
-
-def outcome_of(state: State, reply: Reply, found: dict[str, Finding] | None = None) -> Outcome:
-    plan = plan_step(state, clock=CLOCK, new_id=Ids())
-    calls = read_calls(reply, state, CLOCK, prefilled=plan.context.allowed.prefilled)
-    return apply_reply(plan, reply, calls, found or {}, ids=IDS, clock=CLOCK, new_id=Ids())
 
 
 def outcome_of_open_calls(state: State) -> Outcome:

@@ -26,7 +26,8 @@ AppError
 │  ├─ ProviderRejected       400   a 4xx about our request
 │  │  └─ ProviderTooLong     400   the prompt is longer than the model takes
 │  └─ ProviderBadReply       502   unparsable or cut off
-│     └─ ProviderEmptyReply  502   neither text nor a tool call
+│     ├─ ProviderEmptyReply  502   neither text nor a tool call
+│     └─ ProviderBadCalls    502   tool calls that stay broken, whatever the model is told
 ├─ StoreError                503
 │  ├─ StoreUnavailable       503   no connection
 │  ├─ StoreRefused           500   what was to be written is refused
@@ -318,6 +319,13 @@ class ProviderEmptyReply(ProviderBadReply):
     """The reply holds neither text nor a tool call."""
 
     code = "llm_empty_response"
+
+
+class ProviderBadCalls(ProviderBadReply):
+    """The model goes on making tool calls that cannot be run, whatever it is told."""
+
+    code = "llm_bad_tool_calls"
+    retryable = False
 
 
 class StoreError(AppError):

@@ -24,9 +24,10 @@ from remanence.core.exchange import Text, Usage
 from remanence.core.history import return_limit_chars
 from remanence.core.receipt import known_after, receipt_of, snapshots_of, unasked_receipt
 from remanence.core.rules import Allowed
-from remanence.core.stopping import stop_after
+from remanence.core.stopping import MAX_BROKEN_STEPS, keeps_breaking, stop_after
 from remanence.core.tokens import anchored, estimate_parts, predict
 from remanence.core.types import Message, StopReason, TokenAnchor, no_json
+from remanence.errors import ProviderBadCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,6 +61,17 @@ class StepError:
 
     type: str
     message: str
+
+
+# The calls themselves are in the history, each with its return: they may be any text.
+_BROKEN_CALLS = StepError(
+    type=ProviderBadCalls.code,
+    message=(
+        f"the model made nothing but broken tool calls in {MAX_BROKEN_STEPS} steps in a row: of"
+        " tools that it does not have, or with arguments that do not fit. The run's messages say"
+        " what was wrong with each; another model, or fewer and simpler tools, may do better"
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +144,12 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         state, calls, findings, allowed=plan.context.allowed, clock=clock, new_id=new_id
     )
     stop, notice = stop_after(state, reply, calls, result)
+    gives_up = stop is None and keeps_breaking(state, calls, clock)
     outcome = _outcome(
         plan,
         reply,
         result.returns,
-        stop,
+        StopReason.INVALID_TOOL_CALL if gives_up else stop,
         ids=ids,
         clock=clock,
         notice=notice,
@@ -150,6 +163,7 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         epoch=after_edits(plan.context.epoch, changes, _limit_chars(state, calls)),
         passages=result.passages,
         called_tools=result.ran,
+        error=_BROKEN_CALLS if gives_up else None,
     )
 
 

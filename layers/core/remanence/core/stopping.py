@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from remanence.core.calls import read_calls
+from remanence.core.exchange import Reply, ToolCall, ToolReturn
 from remanence.core.history import BY_MODEL
 from remanence.core.rules import after_step, missing_before_exit
 from remanence.core.types import HEARTBEAT_AGENT_TYPES, StopReason
@@ -11,9 +13,12 @@ from remanence.core.types import HEARTBEAT_AGENT_TYPES, StopReason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remanence.core.calls import Call, CallResult
-    from remanence.core.exchange import Reply
-    from remanence.core.types import State
+    from remanence.core.calls import Call, CallResult, Clock
+    from remanence.core.types import Message, State
+
+# How many steps in a row may make nothing but broken calls. Each was answered with what the tool
+# takes; a model that has not understood it by then would go on until the limit of steps.
+MAX_BROKEN_STEPS = 3
 
 
 def stop_after(
@@ -53,6 +58,52 @@ def stop_after(
     if stop is None and asked >= state.run.options.max_steps:
         return StopReason.MAX_STEPS, None
     return stop, notice
+
+
+def keeps_breaking(state: State, calls: Sequence[Call], clock: Clock) -> bool:
+    """Whether this step is one too many of those in a row that made nothing but broken calls.
+
+    A call is broken when its arguments cannot be read or do not fit, or when there is no tool of
+    its name; not when a rule forbids it, a person denies it or its tool fails.
+
+    Args:
+        state: what the step began with; its window tells what the run did before, so that any
+            worker counts the same. What left the window does not count.
+        calls: of the step, which has asked the model.
+        clock: as the calls were read with.
+    """
+    return _all_broken(calls) and _broken_before(state, clock) + 1 >= MAX_BROKEN_STEPS
+
+
+def _broken_before(state: State, clock: Clock) -> int:
+    """How many of the run's last steps, without a gap, made nothing but broken calls."""
+    count = 0
+    for message in reversed(state.window):
+        if message.run_id != state.run.id:
+            continue
+        if _has_worked(message):  # whatever its tool has become since
+            break
+        if message.role in BY_MODEL:
+            made = Reply(
+                parts=tuple(part for part in message.parts if isinstance(part, ToolCall)),
+                finish="tool_calls",
+            )
+            if not _all_broken(read_calls(made, state, clock)):
+                break
+            count += 1
+    return count
+
+
+def _all_broken(calls: Sequence[Call]) -> bool:
+    return bool(calls) and all(
+        call.call.refusal is None and (call.tool is None or call.problem is not None)
+        for call in calls
+    )
+
+
+def _has_worked(message: Message) -> bool:
+    """Whether a call was run and gave what was asked of it."""
+    return any(isinstance(part, ToolReturn) and part.status == "success" for part in message.parts)
 
 
 def _steps_without_model(state: State) -> int:
