@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """What `sam build` makes of this checkout, built once; REMANENCE_BUNDLE names another."""
+    """What `sam build` makes of this checkout, built once; REMANENCE_BUNDLE names another.
+
+    Workers that run tests at once share it: the folder above theirs is the run's.
+    """
+    own = tmp_path_factory.getbasetemp()
+    scratch = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "bundle"
+    scratch.mkdir(exist_ok=True)
     try:
-        return find_bundle(tmp_path_factory.mktemp("bundle"))
+        return find_bundle(scratch)
     except BundleUnavailable as reason:
         pytest.skip(str(reason))
 

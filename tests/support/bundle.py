@@ -18,8 +18,12 @@ from typing import Any
 
 import yaml
 
+from remanence.local.locks import locked
+
 REPOSITORY = Path(__file__).parents[2]
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+# How long one worker waits for what another one builds.
+WAIT_S = 900
 FUNCTIONS = ("api", "chat", "step", "compact", "tool", "migrate")
 
 
@@ -91,7 +95,7 @@ def size_mb(folder: Path) -> float:
 
 
 def find_bundle(scratch: Path) -> Bundle:
-    """The build that REMANENCE_BUNDLE names, or a new one in `scratch`.
+    """The build that REMANENCE_BUNDLE names, or one in `scratch`, made when it is not there.
 
     Raises:
         BundleUnavailable: no Python 3.13, no sam, or the build failed (mostly: no index).
@@ -100,8 +104,15 @@ def find_bundle(scratch: Path) -> Bundle:
     if python is None:
         raise BundleUnavailable("needs Python 3.13, the runtime's own, on PATH or from pyenv or uv")
     named = os.environ.get("REMANENCE_BUNDLE")
-    root = Path(named).resolve() if named else build(scratch / "build", python)
-    return Bundle(root, python, _runtime(scratch / "runtime", python))
+    done = scratch / "done"
+    with locked(scratch / "lock", wait_s=WAIT_S):
+        root = Path(named).resolve() if named else scratch / "build"
+        if not done.exists():
+            if not named:
+                build(root, python)
+            _install_runtime(scratch / "runtime", python)
+            done.touch()
+    return Bundle(root, python, scratch / "runtime")
 
 
 def find_python313() -> Path | None:
@@ -153,12 +164,11 @@ def _last_words(output: str) -> str:
     return " ".join(lines[-3:])[-400:]
 
 
-def _runtime(target: Path, python: Path) -> Path:
-    """A folder with the runtime interface client of the version that is locked."""
+def _install_runtime(target: Path, python: Path) -> None:
+    """Fill a folder with the runtime interface client of the version that is locked."""
     package = f"awslambdaric=={version('awslambdaric')}"
     command = [str(python), "-m", "pip", "install", "--quiet", "--retries", "1"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(target)]
     done = subprocess.run([*command, package], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BundleUnavailable(f"{package} cannot be installed: {_last_words(done.stderr)}")
-    return target
