@@ -320,7 +320,7 @@ def test_shields_hold_for_every_user_of_a_system_python(tmp_path: Path, user: in
         pytest.skip("needs a system Python of 3.11 or newer")
     shutil.copytree(Path(remanence.__file__).parent, tmp_path / "code/remanence")
     shutil.copy(Path(__file__).with_name("probe.py"), tmp_path / "code")
-    for path in (tmp_path, *tmp_path.parents[:2], *(tmp_path / "code").rglob("*")):
+    for path in (tmp_path, *tmp_path.parents[:3], *(tmp_path / "code").rglob("*")):
         path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
     done = subprocess.run(
         [str(python), "-S", str(tmp_path / "code/probe.py")],

@@ -197,6 +197,7 @@ class Bench:
         died = self.work({"do": "sweep", "share": play.share})
         while len(self.bells) > heard:
             self.swept.append(self.bells.pop())
+        self.time_passes()  # whose claim was lost on its way has to wait for its end
         return died or bool(self.swept) or bool(deps.facts.list_facts_due(limit=1))
 
     def work(self, spec: Act) -> bool:
