@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.states import CLOCK, NOON, Ids, a_state, called, returned, said
 
 from remanence.core.compaction import apply_eviction, evict, plan_cut
-from remanence.core.extract import extract_summary, sentences
+from remanence.core.extract import extract_summary, said_in, sentences
 from remanence.core.plan import plan_step
 from remanence.core.summaries import FAN_OUT
 from remanence.core.tokens import predict
@@ -132,6 +132,14 @@ def test_extract_summary_keeps_what_carries_names_and_numbers() -> None:
 
 def test_extract_summary_of_something_short_is_all_of_it() -> None:
     assert extract_summary((said("Short. And sweet.", 1),), 100) == "user: Short.\nuser: And sweet."
+
+
+def test_notes_of_ours_are_no_history() -> None:
+    note = said("Core memory was changed: 4711.", 1, "system", step_id="step-1")
+
+    assert extract_summary((note, said("Hello.", 2)), 100) == "user: Hello."
+    assert extract_summary((note,), 100) == "(nothing was said)"
+    assert said_in((note, said("Hello.", 2))) == "Hello."
 
 
 def test_sentences_end_at_cjk_stops_too() -> None:

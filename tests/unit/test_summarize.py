@@ -153,3 +153,10 @@ def test_acknowledgement_stands_before_the_transcript_when_it_is_asked_for() -> 
 
     assert [turn.role for turn in turns] == ["user", "assistant", "user"]
     assert "4711" in turns[-1].parts[0].text  # type: ignore[union-attr]
+
+
+def test_transcript_leaves_out_notes_of_ours() -> None:
+    note = said("Core memory was changed: secret.", 4, "system", step_id="step-1")
+
+    assert source_of_messages(STATE, (*LEAVING, note), UTC).text == SOURCE.text
+    assert source_of_messages(STATE, (note,), UTC).text == "(nothing was said)"

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from remanence.core.exchange import Approval, Image, Reasoning, Text, ToolCall, ToolReturn
+from remanence.core.history import is_note
 from remanence.core.summaries import Summary
 from remanence.core.tokens import estimate_text
 
@@ -34,6 +35,7 @@ _ANCHORS = tuple(
     )
 )
 _WORD = re.compile(r"\w+")
+NOTHING = "(nothing was said)"
 
 
 def extract_summary(items: Sequence[Message] | Sequence[Summary], budget_tokens: int) -> str:
@@ -48,7 +50,7 @@ def extract_summary(items: Sequence[Message] | Sequence[Summary], budget_tokens:
     """
     lines = [line for item in items for line in _lines_of(item)]
     if not lines:
-        return "(nothing was said)"
+        return NOTHING
     if sum(estimate_text(line) + 1 for line in lines) <= budget_tokens:
         return "\n".join(lines)
     ranked = sorted(range(len(lines)), key=lambda place: (-_weight(lines, place), place))
@@ -73,12 +75,16 @@ def said_in(items: Sequence[Message] | Sequence[Summary]) -> str:
 def _texts_of(item: Message | Summary) -> list[str]:
     if isinstance(item, Summary):
         return [item.text]
+    if is_note(item):
+        return []
     return [part.text for part in item.parts if isinstance(part, Text)]
 
 
 def _lines_of(item: Message | Summary) -> Iterator[str]:
     if isinstance(item, Summary):
         yield from (line for line in item.text.splitlines() if line.strip())
+        return
+    if is_note(item):  # what it told stands in the blocks, and may be deleted there
         return
     for part in item.parts:
         match part:

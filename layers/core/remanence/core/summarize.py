@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from remanence.core.anchors import anchors_of, completed, invented_in, missing_from, without
 from remanence.core.compaction import leaf_budget, node_budget, within
 from remanence.core.exchange import ModelSettings, Request, Text, Turn
-from remanence.core.extract import extract_summary, said_in
-from remanence.core.history import clipped
+from remanence.core.extract import NOTHING, extract_summary, said_in
+from remanence.core.history import clipped, is_note
 from remanence.core.tokens import estimate_text
 
 if TYPE_CHECKING:
@@ -113,9 +113,11 @@ def source_of_summaries(state: State, children: Sequence[Summary]) -> Source:
 def _transcript(messages: Sequence[Message], tz: tzinfo) -> str:
     lines: list[str] = []
     for message in messages:
+        if is_note(message):
+            continue
         said = extract_summary((message,), WHOLE)
         lines.append(f"[{message.created_at.astimezone(tz):%Y-%m-%d %H:%M}] {said}")
-    return "\n".join(lines)
+    return "\n".join(lines) or NOTHING
 
 
 def summary_request(state: State, source: Source) -> Request:
