@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -33,8 +34,9 @@ from remanence.local.home import home_of
 from remanence.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
+    from types import FrameType
 
     from remanence.core.exchange import JsonObject
 
@@ -162,8 +164,9 @@ def _send(room: Room, view: ChatView, text: str) -> None:
     reader = RunReader(view, lambda: fetch_blocks(room), fetch_blocks(room))
     view.begin()
     try:
-        with closing(_events(room, text)) as events:
+        with _ctrl_c() as stop_if_pressed, closing(_events(room, text)) as events:
             for event in events:
+                stop_if_pressed()
                 reader.take(event)
         if not reader.is_over:
             view.failed("the stream broke off; the run goes on on the server")
@@ -171,6 +174,29 @@ def _send(room: Room, view: ChatView, text: str) -> None:
         view.remark("stopped listening; the run goes on on the server")
     finally:
         view.end()
+
+
+@contextmanager
+def _ctrl_c() -> Generator[Callable[[], None]]:
+    """Have ctrl-C raise KeyboardInterrupt, at once and when what is yielded is called after it.
+
+    Who shows a word may swallow what is raised in the middle of it: then the next event ends it.
+    """
+    pressed: list[int] = []
+
+    def press(number: int, _frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    def stop_if_pressed() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield stop_if_pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _events(room: Room, text: str) -> Generator[JsonObject]:
