@@ -4,4 +4,6 @@ from remanence import wiring
 from remanence.aws.observe import observed_asgi
 from remanence.aws.watch import watch_step
 
-app = observed_asgi(wiring.lambda_chat_app(watch_step))
+_served = wiring.lambda_chat_app(watch_step)
+
+app = observed_asgi(_served, is_adapted=_served.is_adapted)

@@ -17,6 +17,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from remanence import adapter
 from remanence.core.ids import Kind, OrgId
 from remanence.core.tool_specs import read_requirements
 from remanence.correlation import correlation_id
@@ -318,7 +319,7 @@ class LambdaApp:
 
     def __init__(self, watch: Watch, *, is_adapted: bool = False) -> None:
         self._watch = watch
-        self._is_adapted = is_adapted
+        self.is_adapted = is_adapted
         self._made: tuple[Parts, FastAPI] | None = None
         self._current()  # now, while the environment starts, and not with its first request
 
@@ -329,7 +330,7 @@ class LambdaApp:
     def _current(self) -> FastAPI:
         parts = lambda_parts(self._watch)
         if self._made is None or self._made[0] is not parts:
-            self._made = parts, _app(parts, is_adapted=self._is_adapted)
+            self._made = parts, _app(parts, is_adapted=self.is_adapted)
         return self._made[1]
 
 
@@ -340,7 +341,7 @@ def lambda_api_app() -> LambdaApp:
 
 def lambda_chat_app(watch: Watch) -> LambdaApp:
     """The routes that run an agent, for uvicorn under the Lambda Web Adapter."""
-    return LambdaApp(watch, is_adapted=any(name.startswith("AWS_LWA_") for name in os.environ))
+    return LambdaApp(watch, is_adapted=adapter.is_adapted(os.environ))
 
 
 def lambda_step(watch: Watch) -> Callable[..., bool]:

@@ -17,6 +17,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.metrics import MetricUnit
 
+from remanence.adapter import REQUEST_CONTEXT, believed
 from remanence.correlation import set_correlation_id
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
-
-
-# What the Lambda Web Adapter passes on of API Gateway's event, as JSON.
-_REQUEST_CONTEXT = b"x-amzn-request-context"
 
 
 def observed(handler: Handler, *, correlation_id_path: str = "") -> Handler:
@@ -63,12 +60,17 @@ def observed(handler: Handler, *, correlation_id_path: str = "") -> Handler:
     )
 
 
-def observed_asgi(app: AsgiApp) -> AsgiApp:
-    """`app` with one log line a request, and its time to the first byte and to the last."""
+def observed_asgi(app: AsgiApp, *, is_adapted: bool) -> AsgiApp:
+    """`app` with one log line a request, and its time to the first byte and to the last.
+
+    `is_adapted`: requests come through the Lambda Web Adapter. Headers that are its own to set
+    reach neither log nor `app` unless it set them.
+    """
     logger, metrics = start_logging(), Metrics()
 
     async def observe(scope: Message, receive: Receive, send: Send) -> None:
         started, seen = perf_counter(), {"status": 500}
+        scope = {**scope, "headers": believed(scope["headers"], is_adapted=is_adapted)}
         asked = _asked(scope)
         set_correlation_id(asked.get("correlation_id", ""))
 
@@ -104,7 +106,7 @@ def _asked(scope: Message) -> dict[str, str]:
     if trace_id:
         asked["trace_id"] = trace_id.removeprefix("Root=")
     with suppress(ValueError, KeyError, TypeError):
-        asked["correlation_id"] = str(json.loads(headers[_REQUEST_CONTEXT])["requestId"])
+        asked["correlation_id"] = str(json.loads(headers[REQUEST_CONTEXT.encode()])["requestId"])
     return asked
 
 
