@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import time
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 from support.past import Past
+from support.process import REMANENCE, clean_env
 
 from remanence.cli import main
-from remanence.local.passage_file import BATCH
+from remanence.local.passage_file import BATCH, Progress
+from remanence.local.passage_view import ImportView
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +96,39 @@ def test_import_passages_refuses_what_is_not_there(
 ) -> None:
     assert run(database, archive, tmp_path / "none.jsonl") == 1
     assert run(database, "archive-none", a_file(tmp_path)) == 1
+
+
+def test_import_passages_that_is_killed_goes_on_and_stores_each_line_once(
+    database: Database, archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "facts.jsonl"
+    path.write_text("\n".join(f'"fact {n}"' for n in range(10 * BATCH)), encoding="utf-8")
+    command = [str(REMANENCE), "import", "passages", str(path), "--archive", archive]
+    with subprocess.Popen(
+        [*command, "--uri", database.app_uri], stdout=subprocess.PIPE, text=True, env=clean_env()
+    ) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline(), process.stdout.readline()]
+        time.sleep(random.uniform(0, 0.03))  # noqa: S311  the moment shall be any
+        process.kill()
+
+    assert told[1].startswith(f"{2 * BATCH:,} lines, ")
+    assert len(stored(database, archive)) < 10 * BATCH
+    assert run(database, archive, path) == 0
+    first = int(capsys.readouterr().out.split()[0].replace(",", ""))
+    assert first >= 3 * BATCH  # behind what was noted
+    assert sorted(stored(database, archive)) == sorted((f"fact {n}", []) for n in range(10 * BATCH))
+
+
+def test_import_passages_shows_a_bar_in_a_terminal_and_plain_lines_elsewhere() -> None:
+    seen: dict[bool, str] = {}
+    for is_terminal in (True, False):
+        out = StringIO()
+        console = Console(file=out, force_terminal=is_terminal, width=100)
+        with ImportView(console) as view:
+            view.show(Progress(lines=1_500, bytes_read=30, bytes_in_all=60, passages_per_s=210.4))
+        seen[is_terminal] = out.getvalue()
+
+    assert "50%" in seen[True]
+    assert "━" in seen[True]
+    assert seen[False] == "1,500 lines, 210 passages/s\n"

@@ -289,17 +289,20 @@ def _uri_of(options: argparse.Namespace, settings: Settings) -> str:
 def _import_passages(options: argparse.Namespace) -> int:
     settings = Settings.from_env(os.environ)
     uri = _uri_of(options, settings)
-    from remanence.local.passage_file import import_passages  # noqa: PLC0415  loads the server
+    from rich.console import Console  # noqa: PLC0415  of the server extra
 
-    end = "\r" if sys.stdout.isatty() else "\n"
-    stored = import_passages(
-        settings,
-        os.environ,
-        options.file,
-        archive_id=options.archive,
-        uri=uri,
-        say=lambda line: print(line, end=end, flush=True),
-    )
+    from remanence.local.passage_file import import_passages  # noqa: PLC0415  loads the server
+    from remanence.local.passage_view import ImportView  # noqa: PLC0415
+
+    with ImportView(Console()) as view:
+        stored = import_passages(
+            settings,
+            os.environ,
+            options.file,
+            archive_id=options.archive,
+            uri=uri,
+            show=view.show,
+        )
     print(f"{stored:,} passage(s) stored.")
     return 0
 

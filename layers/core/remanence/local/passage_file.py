@@ -11,6 +11,7 @@ import json
 import time
 import uuid
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,16 @@ if TYPE_CHECKING:
 BATCH = 200
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an import is: what of the file is stored, by whatever call, and how fast this is."""
+
+    lines: int
+    bytes_read: int
+    bytes_in_all: int
+    passages_per_s: float
+
+
 def import_passages(  # noqa: PLR0913  the options of the command
     settings: Settings,
     env: Mapping[str, str],
@@ -41,7 +52,7 @@ def import_passages(  # noqa: PLR0913  the options of the command
     *,
     archive_id: str,
     uri: str,
-    say: Callable[[str], None],
+    show: Callable[[Progress], None],
     org_id: OrgId = DEFAULT_ORG_ID,
 ) -> int:
     """Store every line of a file as a passage; what an earlier call stored is passed over.
@@ -52,7 +63,7 @@ def import_passages(  # noqa: PLR0913  the options of the command
         path: JSON Lines: {"text", "tags"?, "created_at"? (ISO 8601)}, or strings.
         archive_id: where they go; its model, if it has one, makes their vectors.
         uri: of the database.
-        say: told after every batch how far it is.
+        show: told after every batch how far it is.
         org_id: whose archive it is.
 
     Returns:
@@ -73,14 +84,20 @@ def import_passages(  # noqa: PLR0913  the options of the command
         archival = Archival(
             passages=parts.recall, embedder=parts.models, new_id=new_id, monotonic=time.monotonic
         )
-        for last_line, texts in _batches(path, archive_id, done):
+        for batch in _batches(path, archive_id, done):
             archives.fill_archive(
-                org_id, archive_id, archival.with_vectors(archive.embedding, texts)
+                org_id, archive_id, archival.with_vectors(archive.embedding, batch.texts)
             )
-            mark.write_text(json.dumps({"archive_id": archive_id, "lines": last_line}))
-            stored += len(texts)
-            rate = stored / max(0.001, time.monotonic() - started)
-            say(f"{last_line:,} lines, {rate:,.0f} passages/s")
+            _note(mark, archive_id, batch.last_line)
+            stored += len(batch.texts)
+            show(
+                Progress(
+                    lines=batch.last_line,
+                    bytes_read=batch.end_byte,
+                    bytes_in_all=path.stat().st_size,
+                    passages_per_s=stored / max(0.001, time.monotonic() - started),
+                )
+            )
     return stored
 
 
@@ -93,22 +110,39 @@ def _lines_done(mark: Path, archive_id: str) -> int:
         return 0
 
 
-def _batches(path: Path, archive_id: str, done: int) -> Iterator[tuple[int, list[NewText]]]:
-    """Texts of the lines after the first `done`, each batch with the number of its last line."""
-    batch: list[NewText] = []
-    number = 0
+def _note(mark: Path, archive_id: str, lines: int) -> None:
+    """Whole or not at all, so that an import that dies here does not begin anew."""
+    draft = mark.with_name(mark.name + ".new")
+    draft.write_text(json.dumps({"archive_id": archive_id, "lines": lines}))
+    draft.replace(mark)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Texts of some lines, the number of the last of these, and where it ends in the file."""
+
+    texts: list[NewText]
+    last_line: int
+    end_byte: int
+
+
+def _batches(path: Path, archive_id: str, done: int) -> Iterator[_Batch]:
+    """Texts of the lines after the first `done`."""
+    texts: list[NewText] = []
+    number = end_byte = 0
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
+                end_byte += len(line)
                 if number > done and line.strip():
-                    batch.append(_text(line, number, archive_id))
-                if len(batch) == BATCH:
-                    yield number, batch
-                    batch = []
+                    texts.append(_text(line.decode(), number, archive_id))
+                if len(texts) == BATCH:
+                    yield _Batch(texts, number, end_byte)
+                    texts = []
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path}: {error}") from error
-    if batch:
-        yield number, batch
+    if texts:
+        yield _Batch(texts, number, end_byte)
 
 
 def _text(line: str, number: int, archive_id: str) -> NewText:
