@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remanence.errors import SettingsError
+from remanence.llm.local_embeddings import LocalEmbedder
 from remanence.llm.models import Models
 from remanence.llm.prices import read_prices
 from remanence.llm.vendors import configured
@@ -86,6 +87,7 @@ def _models_of(settings: Settings, providers: Sequence[Provider]) -> Models:
         in_process=in_process,
         default_handle=settings.default_model,
         prices=_prices(settings.prices),
+        local=LocalEmbedder(Path(settings.home or "~/.remanence", "models")),
     )
 
 

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 
     from remanence.core.exchange import Delta, EmbeddingInfo, ModelInfo, Reply, Request
     from remanence.core.spend import Price
+    from remanence.llm.local_embeddings import LocalEmbedder
     from remanence.llm.vendors import Provider
     from remanence.llm.wires import AnyWire
 
 # What a caller who only wants to know a window waits for a server at most.
 _WINDOW_ASK_S = 3.0
+# First part of the handles of sentence models that run on this machine.
+_LOCAL = "local"
 
 
 class InProcessModel(Protocol):
@@ -63,6 +66,7 @@ class Models:
         default_handle: used where a request names no model; "" when there is none.
         pace: time and chance for retries.
         prices: what the user says that models cost, see prices.read_prices.
+        local: computes vectors on this machine, for handles that begin with `local/`.
     """
 
     def __init__(
@@ -73,7 +77,9 @@ class Models:
         default_handle: str = "",
         pace: Pace | None = None,
         prices: Mapping[str, Price] | None = None,
+        local: LocalEmbedder | None = None,
     ) -> None:
+        self._local = local
         self.default_handle = default_handle
         self._prices = prices or {}
         self._pace = pace or Pace()
@@ -112,7 +118,8 @@ class Models:
 
     def list_embedding_models(self, *, deadline: float) -> list[EmbeddingInfo]:
         """What may embed now, in the same way as list_models."""
-        return [i for w in self._wires for i in self._listings.of(w, deadline=deadline).embeddings]
+        found = [i for w in self._wires for i in self._listings.of(w, deadline=deadline).embeddings]
+        return [*found, *(self._local.offer() if self._local else ())]
 
     def knows(self, handle: str) -> bool:
         """Whether there is a provider for this handle; nobody is asked for the model itself."""
@@ -128,15 +135,19 @@ class Models:
 
         Raises:
             NotFound: no provider of this handle embeds; says which do.
+            NotSupported: it would run on this machine, and what runs it is not installed.
             InvalidRequest: the handle has no `/`.
         """
-        if not self.knows_embedding(handle):
+        if self._local and _prefix(handle) == _LOCAL and _model(handle):
+            self._local.check(_model(handle))
+        elif not self.knows_embedding(handle):
             names = self._embedding_prefixes()
             available = ", ".join(f"{n}/..." for n in names) or "no provider that embeds"
             raise _no_such(handle, available, what="embedding model", field="embedding")
 
     def _embedding_prefixes(self) -> list[str]:
-        return [p for p, wire in self._by_prefix.items() if embeds(wire)]
+        remote = [p for p, wire in self._by_prefix.items() if embeds(wire)]
+        return [*remote, _LOCAL] if self._local else remote
 
     def context_window(self, handle: str) -> int:
         """Tokens that a prompt for this model may hold.
@@ -188,6 +199,8 @@ class Models:
             NotSupported: the provider has no embeddings.
             ProviderError: one of its kinds.
         """
+        if self._local and _prefix(handle) == _LOCAL and _model(handle):
+            return self._local.embed(_model(handle), texts, deadline=deadline)
         if _prefix(handle) in self._in_process:
             raise NotSupported(f"{handle!r} runs in this process and embeds nothing")
         wire = self._wire_of(handle)
