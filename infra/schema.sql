@@ -2175,6 +2175,19 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.own_providers_v1(p_org_id text) RETURNS json
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (
+        select coalesce(json_agg(own order by own.created_at, own.id), '[]')
+        from (
+            select id, name, provider_type, api_key, created_at
+            from remanence.providers
+            where org_id = p_org_id) as own);
+end
+$$;
+
 CREATE FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -3248,6 +3261,7 @@ begin
             join remanence.blocks as block on block.id = link.block_id
             where link.agent_id = p_conv.agent_id),
         'org_caps', (select caps from remanence.organizations where id = p_conv.org_id),
+        'own_providers', remanence.own_providers_v1(p_conv.org_id),
         'counts', remanence.memory_counts_v1(p_conv.agent_id, p_conv.window_from_seq),
         'run', case when p_run.id is not null then json_build_object(
             'id', p_run.id, 'agent_id', p_run.agent_id, 'conversation_id', p_run.conversation_id,
@@ -4265,6 +4279,19 @@ CREATE TABLE remanence.passage_versions (
     CONSTRAINT passage_versions_until_check CHECK (((until_at IS NULL) = (passage IS NULL)))
 );
 
+CREATE TABLE remanence.providers (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    name text NOT NULL,
+    provider_type text NOT NULL,
+    api_key text NOT NULL,
+    api_key_hint text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT providers_hint_check CHECK ((length(api_key_hint) <= 4)),
+    CONSTRAINT providers_sealed_check CHECK ((api_key ~~ 'gcm1:%'::text))
+);
+
 CREATE TABLE remanence.schema_migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -4458,6 +4485,12 @@ ALTER TABLE ONLY remanence.passage_versions
 ALTER TABLE ONLY remanence.passages
     ADD CONSTRAINT passages_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY remanence.providers
+    ADD CONSTRAINT providers_name_unique UNIQUE (org_id, name);
+
+ALTER TABLE ONLY remanence.providers
+    ADD CONSTRAINT providers_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY remanence.runs
     ADD CONSTRAINT runs_ord_unique UNIQUE (conversation_id, ord);
 
@@ -4555,6 +4588,8 @@ CREATE INDEX passage_versions_step_idx ON remanence.passage_versions USING btree
 CREATE INDEX passages_archive_created_idx ON remanence.passages USING btree (archive_id, created_at, id);
 
 CREATE INDEX passages_step_idx ON remanence.passages USING btree (step_id) WHERE (step_id IS NOT NULL);
+
+CREATE INDEX providers_org_created_idx ON remanence.providers USING btree (org_id, created_at, id);
 
 CREATE INDEX runs_agent_created_idx ON remanence.runs USING btree (agent_id, created_at, id);
 
@@ -4696,6 +4731,9 @@ ALTER TABLE ONLY remanence.passage_versions
 ALTER TABLE ONLY remanence.passages
     ADD CONSTRAINT passages_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY remanence.providers
+    ADD CONSTRAINT providers_org_id_fkey FOREIGN KEY (org_id) REFERENCES remanence.organizations(id);
+
 ALTER TABLE ONLY remanence.runs
     ADD CONSTRAINT runs_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES remanence.conversations(id) ON DELETE CASCADE;
 
@@ -4804,6 +4842,10 @@ CREATE POLICY passage_versions_of_org ON remanence.passage_versions TO remanence
 ALTER TABLE remanence.passages ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY passages_of_org ON remanence.passages TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.providers ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY providers_of_org ON remanence.providers TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.runs ENABLE ROW LEVEL SECURITY;
 
@@ -5092,6 +5134,9 @@ GRANT ALL ON FUNCTION remanence.number_passage_v1() TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.own_archive_v1(p_agent remanence.agents, p_new_id text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.own_providers_v1(p_org_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.own_providers_v1(p_org_id text) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) TO remanence_app;
 
@@ -5305,6 +5350,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.organizations TO remanence_
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_vectors TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_versions TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.providers TO remanence_app;
 
 GRANT SELECT ON TABLE remanence.schema_migrations TO remanence_app;
 

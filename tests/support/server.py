@@ -22,6 +22,7 @@ from remanence.db.connect import PooledConnections
 from remanence.db.history import History
 from remanence.db.message_vectors import MessageVectors
 from remanence.db.ongoing import Ongoing
+from remanence.db.providers import Providers
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.receipts import Receipts
@@ -37,7 +38,8 @@ from remanence.engine.run_tool import ToolDesk
 from remanence.llm.models import Models
 from remanence.llm.retry import Pace
 from remanence.llm.scripted import ScriptedLlm
-from remanence.llm.vendors import configured
+from remanence.llm.tenants import Tenants
+from remanence.llm.vendors import configured, reachable
 from remanence.sandbox.local import LocalSandbox
 from remanence.sealing import Sealer
 
@@ -120,11 +122,18 @@ def a_deps(
     **options: Any,
 ) -> Deps:
     """The parts of an application, as wiring makes them, with the scripted model."""
-    models = Models(
+    models = options.pop("models", None) or Models(
         [UNREACHABLE],
         in_process={"scripted": scripted},
         default_handle=MODEL,
         pace=Pace(sleep=lambda _seconds: None),
+    )
+    tenants = Tenants(
+        models,
+        places=options.pop("places", reachable({})),
+        opener=SEALER,
+        load=Providers(queries).load_own,
+        shares=options.pop("shares", True),
     )
     recall = PostgresRecall(queries)
     catalog = Catalog(queries)
@@ -135,6 +144,7 @@ def a_deps(
             "recall": recall,
             "message_vectors": MessageVectors(queries),
             "models": models,
+            "tenants": tenants,
             "dispatcher": dispatcher,
             "zones": lambda _name: UTC,
             "new_id": new_id,
@@ -165,7 +175,7 @@ def a_deps(
             "tool_desk": ToolDesk(agents=catalog.agents, effects=catalog.tools, deps=engine_deps),
             "sealer": SEALER,
             "zones": lambda _name: UTC,
-            "models": models,
+            "tenants": tenants,
             "new_id": new_id,
             "now": now,
             "default_model": MODEL,

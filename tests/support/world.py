@@ -150,7 +150,7 @@ def an_agent(
         conn.execute(
             "insert into remanence.conversations (id, org_id, agent_id, is_default)"
             " values (%s, %s, %s, true)",
-            [new_id("conv"), DEFAULT_ORG_ID, agent_id],
+            [new_id("conv"), row["org_id"], agent_id],
         )
         for place, (label, value) in enumerate((blocks or {}).items()):
             attach_block(conn, agent_id, a_block(conn, label, value), label, place)

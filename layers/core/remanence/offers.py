@@ -15,15 +15,19 @@ from remanence.errors import SettingsError
 from remanence.llm.local_embeddings import LocalEmbedder
 from remanence.llm.models import Models
 from remanence.llm.prices import read_prices
-from remanence.llm.vendors import configured
+from remanence.llm.tenants import Tenants
+from remanence.llm.vendors import configured, reachable
 from remanence.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from remanence.core.ids import OrgId
+    from remanence.core.own_providers import OwnProvider
     from remanence.core.spend import Price
     from remanence.llm.models import InProcessModel
     from remanence.llm.vendors import Provider
+    from remanence.sealing import Sealer
 
 # How long the start waits for a provider to say what it offers, in seconds.
 FIRST_LOOK_S = 3.0
@@ -74,6 +78,23 @@ def build_models(settings: Settings, env: Mapping[str, str], *, may_ask: bool) -
     if not models.default_handle:
         models.default_handle = _default_model(models, providers, may_ask=may_ask)
     return models
+
+
+def build_tenants(
+    settings: Settings,
+    env: Mapping[str, str],
+    models: Models,
+    sealer: Sealer,
+    load: Callable[[OrgId], Sequence[OwnProvider]],
+) -> Tenants:
+    """The models of each organization; `load` reads the providers that it brought keys of."""
+    return Tenants(
+        models,
+        places=reachable(env),
+        opener=sealer,
+        load=load,
+        shares=bool(settings.share_providers),
+    )
 
 
 def _models_of(settings: Settings, providers: Sequence[Provider]) -> Models:

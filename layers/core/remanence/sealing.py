@@ -39,6 +39,11 @@ class Sealer:
         """Without its keys."""
         return f"Sealer(keys={list(self._keys)})"
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether it can seal, and so whether anything sealed may be stored."""
+        return self._first is not None
+
     def seal(self, plain: str, *place: str) -> str:
         """The sealed form of a text, to be opened at the same place only.
 

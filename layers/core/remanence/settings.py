@@ -51,6 +51,8 @@ class Settings:
     default_model: str = ""
     # Handle used by an agent that is created without an embedding model; empty: lexical only.
     default_embedding: str = ""
+    # 0: models are called with an organization's own keys only (/v1/providers/).
+    share_providers: int = 1
     # What models cost, as JSON or the path of a file of it; see llm/prices.py.
     prices: str = ""
     # One step's time limit, in seconds: model call, tools and commit.

@@ -28,6 +28,7 @@ from remanence.db.history import History
 from remanence.db.message_vectors import MessageVectors
 from remanence.db.ongoing import Ongoing
 from remanence.db.overflow import PostgresOverflow
+from remanence.db.providers import Providers
 from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.receipts import Receipts
@@ -40,7 +41,7 @@ from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
 from remanence.engine.watch import log_step
-from remanence.offers import build_models, read_settings
+from remanence.offers import build_models, build_tenants, read_settings
 from remanence.rotation import Rotating
 from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from remanence.engine.sweep import SweepReport
     from remanence.engine.watch import StepSeen
     from remanence.llm.models import Models
+    from remanence.llm.tenants import Tenants
     from remanence.sandbox.local import LocalSandbox
 
 Watch: TypeAlias = "Callable[[StepSeen], None]"
@@ -76,6 +78,7 @@ class Parts:
     settings: Settings
     connections: Connections
     models: Models
+    tenants: Tenants
     catalog: Catalog
     recall: PostgresRecall
     engine: Engine
@@ -85,7 +88,7 @@ class Parts:
 
     def close(self) -> None:
         """Give connections back; a later call opens new ones."""
-        self.models.close()
+        self.tenants.close()
         self.connections.close()
 
 
@@ -105,15 +108,17 @@ def build(
     """
     queries = Queries(connections, correlation_id=correlation_id)
     models = build_models(settings, env, may_ask=may_ask)
+    sealer = Sealer(read_keys(settings.secrets_key))
+    tenants = build_tenants(settings, env, models, sealer, Providers(queries).load_own)
     recall = PostgresRecall(queries)
     catalog = Catalog(queries)
-    sealer = Sealer(read_keys(settings.secrets_key))
     engine_deps = EngineDeps(
         store=PostgresStore(queries),
         ledger=Spending(queries),
         recall=recall,
         message_vectors=MessageVectors(queries),
         models=models,
+        tenants=tenants,
         dispatcher=dispatcher,
         zones=zone,
         new_id=new_id,
@@ -138,6 +143,7 @@ def build(
         settings=settings,
         connections=connections,
         models=models,
+        tenants=tenants,
         catalog=catalog,
         recall=recall,
         engine=Engine(engine_deps),
@@ -207,7 +213,7 @@ def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
             ),
             sealer=parts.sealer,
             zones=zone,
-            models=parts.models,
+            tenants=parts.tenants,
             new_id=new_id,
             now=now,
             api_key=parts.settings.api_key or None,

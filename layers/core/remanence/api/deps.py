@@ -5,17 +5,16 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from remanence.api.auth import Actor
 from remanence.api.deadline import deadline_in
-from remanence.core.exchange import EmbeddingInfo, ModelInfo
+from remanence.api.own_models import OwnModels
 from remanence.core.ids import IdSource, OrgId
-from remanence.core.spend import Price
 from remanence.core.versions import Author
 from remanence.db.catalog import Catalog
 from remanence.db.history import History
@@ -27,40 +26,8 @@ from remanence.engine.archival import Archival
 from remanence.engine.ports import Zones
 from remanence.engine.run import Engine
 from remanence.engine.run_tool import ToolDesk
+from remanence.llm.tenants import Tenants
 from remanence.sealing import Sealer
-
-
-class ModelTable(Protocol):
-    """What may be named as a model. Listing asks the providers, but calls no model."""
-
-    def list_models(self, *, deadline: float) -> Sequence[ModelInfo]:
-        """What providers offer now; `deadline` is in seconds of Deps.monotonic."""
-        ...
-
-    def list_embedding_models(self, *, deadline: float) -> Sequence[EmbeddingInfo]:
-        """What embeds now, in the same way."""
-        ...
-
-    def check_embedding(self, handle: str) -> None:
-        """Refuse an embedding model that cannot be called; asks nobody.
-
-        Raises:
-            NotFound: no provider of this handle embeds.
-            InvalidRequest: the handle has no `/`.
-        """
-        ...
-
-    def context_window(self, handle: str) -> int:
-        """Tokens a prompt to this model may hold.
-
-        Raises:
-            NotFound: no provider of this handle is configured.
-        """
-        ...
-
-    def price(self, handle: str) -> Price | None:
-        """What a model costs; None when nobody knows. Asks nobody."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +46,7 @@ class Deps:
         tool_desk: runs single tools.
         sealer: seals what must not be readable in the database.
         zones: time zones by name.
-        models: what may be named as a model.
+        tenants: what each organization may name as a model.
         new_id: makes ids.
         now: the time, aware UTC.
         monotonic: seconds of a clock that only goes on; deadlines are counted in it.
@@ -104,7 +71,7 @@ class Deps:
     tool_desk: ToolDesk
     sealer: Sealer
     zones: Zones
-    models: ModelTable
+    tenants: Tenants
     new_id: IdSource
     now: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
@@ -121,6 +88,7 @@ class Deps:
 class Call:
     """One request: who calls, and what there is to answer with.
 
+    `models` are those of the caller's organization.
     `is_sdk` says that the caller is an SDK of version 1 or later: it gets relations only when it
     asks for them, and nothing back from attaching a tool. `deadline` is when to be done, in
     seconds of Deps.monotonic, if this request may not take as long as it likes.
@@ -128,6 +96,7 @@ class Call:
 
     deps: Deps
     actor: Actor
+    models: OwnModels
     is_sdk: bool
     deadline: float | None = None
 
@@ -135,6 +104,11 @@ class Call:
     def org_id(self) -> OrgId:
         """The caller's organization."""
         return self.actor.org_id
+
+    @property
+    def archival(self) -> Archival:
+        """Stores and searches passages, with the models of the caller's organization."""
+        return replace(self.deps.archival, embedder=self.models)
 
     @property
     def author(self) -> Author:
@@ -148,7 +122,14 @@ async def _call_of(request: Request) -> Call:
     deadline = None
     if deps.trusts_lambda_context:
         deadline = deadline_in(request.headers, now=deps.now, monotonic=deps.monotonic)
-    return Call(deps=deps, actor=request.state.actor, is_sdk=_is_sdk(request), deadline=deadline)
+    actor: Actor = request.state.actor
+    return Call(
+        deps=deps,
+        actor=actor,
+        models=OwnModels(deps.tenants, actor.org_id),
+        is_sdk=_is_sdk(request),
+        deadline=deadline,
+    )
 
 
 def _is_sdk(request: Request) -> bool:

@@ -66,6 +66,7 @@ IdentityIdPath = Annotated[str, of_kind("identity"), Path(description="The ident
 PassageIdPath = Annotated[str, of_kind("passage"), Path(description="The passage's id.")]
 MessageIdPath = Annotated[str, of_kind("message"), Path(description="The message's id.")]
 ResponseIdPath = Annotated[str, Path(description="The response's id.")]
+ProviderIdPath = Annotated[str, of_kind("provider"), Path(description="The provider's id.")]
 RunIdPath = Annotated[str, of_kind("run"), Path(description="The run's id.")]
 StepIdPath = Annotated[str, of_kind("step"), Path(description="The step's id.")]
 ToolIdPath = Annotated[str, of_kind("tool"), Path(description="The tool's id.")]

@@ -255,6 +255,7 @@ class ModelInfo:
         context_window: tokens a prompt may hold.
         endpoint: where it is served; None when it runs in this process.
         display_name: a name for people.
+        is_tenants: it is called with a key of the asker's own.
     """
 
     handle: str
@@ -264,6 +265,7 @@ class ModelInfo:
     context_window: int
     endpoint: str | None = None
     display_name: str | None = None
+    is_tenants: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ Kind = Literal[
     "message",
     "org",
     "passage",
+    "provider",
     "run",
     "step",
     "summary",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RunId,
         ToolId,
     )
+    from remanence.core.own_providers import OwnProvider
     from remanence.core.summaries import CompactionSettings, Summary
 
 
@@ -330,7 +331,8 @@ class State:
     `step_no` is that of the step to take, from 1. `window` holds the in-context messages, oldest
     first; `summaries` stand, in order, for what came before them. `called_tools` names those this
     run has called, in order. `usage` is the run's until now. `fence` and `lease_token` prove the
-    right to commit. `org_caps` are as an agent's `caps`. `seen_blocks`: as the model saw them.
+    right to commit. `org_caps` are as an agent's `caps`. `own_providers` are the organization's.
+    `seen_blocks`: as the model saw them.
     """
 
     org_id: OrgId
@@ -349,6 +351,7 @@ class State:
     lease_token: str
     cancel_requested: bool = False
     org_caps: JsonObject | None = None
+    own_providers: tuple[OwnProvider, ...] = ()
     seen_blocks: tuple[Block, ...] | None = None
 
 

@@ -19,6 +19,7 @@ from remanence.db.conversations import Conversations
 from remanence.db.forks import Forks
 from remanence.db.identities import Identities
 from remanence.db.memory_at import MemoryAt
+from remanence.db.providers import Providers
 from remanence.db.step_undo import StepChanges
 from remanence.db.versions import PassageVersions
 
@@ -63,6 +64,11 @@ class Catalog:
     def identities(self) -> Identities:
         """Whom agents and blocks belong to."""
         return Identities(self.queries)
+
+    @property
+    def providers(self) -> Providers:
+        """Providers that organizations bring keys of."""
+        return Providers(self.queries)
 
     @property
     def block_versions(self) -> BlockVersions:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from remanence.core.exchange import PART_NAMES, JsonObject, ModelSettings, StoredPart, Usage
+from remanence.core.own_providers import OwnProvider
 from remanence.core.summaries import CompactionSettings, StandIn, Summary
 from remanence.core.types import (
     Agent,
@@ -275,7 +276,14 @@ def state_from_row(row: Row, lease_token: str) -> State:
         lease_token=lease_token,
         cancel_requested=run["cancel_requested"],
         org_caps=row.get("org_caps"),
+        own_providers=tuple(own_provider_from_row(own) for own in row.get("own_providers", ())),
     )
+
+
+def own_provider_from_row(row: Row) -> OwnProvider:
+    """What remanence.own_providers_v1 gives of one."""
+    names = [spec.name for spec in fields(OwnProvider)]
+    return OwnProvider(**{name: row[name] for name in names})
 
 
 def _no_run(conversation: Row) -> Row:

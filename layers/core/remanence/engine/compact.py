@@ -75,6 +75,7 @@ def compact(deps: EngineDeps, item: Due, allowance: Allowance, *, deadline: floa
         if token is None:
             return False
         state = deps.store.peek_state(item.org_id, item.conversation_id)
+        deps = deps.for_org(state.org_id, state.own_providers)
         agent = state.agent
         share = 0.0 if _leaves_all(agent.compaction_settings) else _kept_share(agent)
         limit = min(deadline, deps.monotonic() + deps.step_limit_s)
@@ -113,6 +114,7 @@ def compact_now(
         state = deps.store.peek_state(org_id, conversation_id)
         if token is None:
             raise AgentBusy(conversation_id)
+        deps = deps.for_org(state.org_id, state.own_providers)
         asked = settings(state.agent.compaction_settings)
         state = replace(state, agent=replace(state.agent, compaction_settings=asked))
         held = sum(message.tokens for message in state.window)

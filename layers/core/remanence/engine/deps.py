@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.engine.points import pass_by
 from remanence.engine.watch import log_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from remanence.core.ids import IdSource
+    from remanence.core.ids import IdSource, OrgId
+    from remanence.core.own_providers import OwnProvider
     from remanence.engine.custom import CustomTools
     from remanence.engine.points import Point
     from remanence.engine.ports import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Models,
         Recall,
         Store,
+        Tenants,
         Zones,
     )
     from remanence.engine.sweep_ports import FactStore, MessageVectors, OverflowStore
@@ -51,6 +53,7 @@ class EngineDeps:
         facts: keeps what the sweep reads of history for good; None: it reads nothing.
         overflow: keeps blocks small for the sweep; None: it leaves them as they are.
         cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
+        tenants: the models of each organization; None: all have the same.
         watch: told of each committed step.
         reach: called at each named point of the main path; fault tests die there.
     """
@@ -74,10 +77,20 @@ class EngineDeps:
     cancel_look_s: float = CANCEL_LOOK_S
     custom_tools: CustomTools | None = None
     caller: Caller | None = None
+    tenants: Tenants | None = None
     watch: Callable[[StepSeen], None] = log_step
     facts: FactStore | None = None
     overflow: OverflowStore | None = None
     reach: Callable[[Point], None] = pass_by
+
+    def for_org(self, org_id: OrgId, own: Sequence[OwnProvider] | None = None) -> EngineDeps:
+        """The same world with the models of an organization.
+
+        `own`: its providers as read; None: they are read now, in a round trip.
+        """
+        if self.tenants is None:
+            return self
+        return replace(self, models=self.tenants.models_of(org_id, own))
 
     @property
     def lease_ms(self) -> int:

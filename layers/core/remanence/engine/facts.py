@@ -78,6 +78,7 @@ def _read(
     if span is None:
         return False
     state = deps.store.peek_state(span.org_id, span.conversation_id)
+    deps = deps.for_org(state.org_id, state.own_providers)
     agent = state.agent
     facts = _facts_of(deps, state, span, allowance, deadline)
     for _ in range(_TRIES):

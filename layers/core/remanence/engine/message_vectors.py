@@ -12,6 +12,7 @@ from remanence.engine.archival import EMBED_BATCH, EMBED_LIMIT_S, log_no_vector
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
+    from remanence.core.ids import OrgId
     from remanence.core.message_vectors import Unembedded
     from remanence.engine.deps import EngineDeps
 
@@ -33,15 +34,15 @@ def embed_messages(deps: EngineDeps, *, deadline: float) -> int:
         How many messages have got one.
     """
     made = 0
-    silent: set[str] = set()
+    silent: set[tuple[OrgId, str]] = set()
     for due in deps.message_vectors.list_unembedded(limit=CONVERSATIONS_LIMIT):
-        if due.model in silent:
+        if (due.org_id, due.model) in silent:
             continue
         try:
-            made += _embed(deps, due, deadline)
+            made += _embed(deps.for_org(due.org_id), due, deadline)
         except AppError as error:
             log_no_vector(due.model, error)
-            silent.add(due.model)
+            silent.add((due.org_id, due.model))
     return made
 
 

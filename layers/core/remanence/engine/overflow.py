@@ -64,6 +64,6 @@ def _relieved(deps: EngineDeps, store: OverflowStore, full: FullBlock) -> bool:
     return store.move_lines(
         full,
         replace(full.block, value=relief.value),
-        texts=with_vectors(deps.models, deps.monotonic, full.embedding, texts),
+        texts=with_vectors(deps.for_org(full.org_id).models, deps.monotonic, full.embedding, texts),
         new_archive_id=deps.new_id("archive"),
     )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from remanence.core.exchange import Delta, JsonObject, Reply, Request, Usage
     from remanence.core.expansion import Expansion
     from remanence.core.ids import OrgId
+    from remanence.core.own_providers import OwnProvider
     from remanence.core.search_tools import MessageHit, PassageHit
     from remanence.core.spend import Forecast, Granted, Price, Refused, Spend, Unpriced
     from remanence.core.step import Outcome
@@ -46,6 +47,7 @@ __all__ = [
     "Recall",
     "RunOrder",
     "Store",
+    "Tenants",
     "Zones",
 ]
 
@@ -293,6 +295,14 @@ class Models(Protocol):
         Raises:
             ProviderError: one of its kinds.
         """
+        ...
+
+
+class Tenants(Protocol):
+    """The models of each organization: some bring keys of their own."""
+
+    def models_of(self, org_id: OrgId, own: Sequence[OwnProvider] | None = None) -> Models:
+        """What an organization can call; without `own`, a round trip reads its providers."""
         ...
 
 

@@ -101,7 +101,7 @@ class ToolDesk:
         clock = Clock(now=self.deps.now(), tz=self.deps.zones(state.agent.timezone))
         calls = read_calls(reply, state, clock)
         lookups = [each.lookup for each in calls if each.lookup is not None]
-        found = find_all(lookups, state, self.deps, deadline=deadline)
+        found = find_all(lookups, state, self.deps.for_org(org_id), deadline=deadline)
         for _ in range(_TRIES):
             result = run_calls(
                 state,

@@ -62,7 +62,7 @@ def take_step(deps: EngineDeps, state: State, terms: Terms) -> Generator[Event, 
         LeaseLost: another worker owns the conversation; nothing was written.
         StoreError: the commit could not be made; the lease runs out and the sweep goes on.
     """
-    deps = metered(deps, terms.meter)
+    deps = metered(deps, terms.meter).for_org(state.org_id, state.own_providers)
     state = with_client_tools(state)
     ids = _ids(deps)
     if state.cancel_requested:

@@ -60,14 +60,15 @@ class AnthropicWire:
         self._client.close()
 
     def _model_info(self, entry: JsonObject) -> ModelInfo:
-        vendor, model = self.provider.vendor, text(entry, "id")
+        provider, vendor, model = self.provider, self.provider.vendor, text(entry, "id")
         window = whole(entry, "max_input_tokens") or known_window(model) or vendor.default_window
         return ModelInfo(
-            handle=f"{vendor.name}/{model}",
+            handle=f"{provider.name}/{model}",
             model=model,
-            provider=vendor.name,
+            provider=provider.name,
             provider_type=vendor.provider_type,
             context_window=window,
-            endpoint=self.provider.base_url,
+            endpoint=provider.base_url,
             display_name=text(entry, "display_name") or model,
+            is_tenants=provider.is_tenants,
         )

@@ -93,7 +93,7 @@ class Client:
         sdk = self.open()
         seconds = deadline - time.monotonic()
         if seconds <= 0:
-            raise ProviderTimeout(f"no time is left to call {self._provider.vendor.name}")
+            raise ProviderTimeout(f"no time is left to call {self._provider.name}")
         return sdk, seconds
 
     def _error(self, exc: Exception, sdk: Sdk, *, streaming: bool) -> ProviderError:

@@ -1,41 +1,31 @@
 """All models by their handles: the one door from the engine to every provider.
 
-Path: engine.run -> Models.call -> a wire, or a model that runs in this process.
-Routes by the first part of the handle and adds retries; knows no JSON. Importing this module
-imports no provider's package (tests/llm/test_import_budget.py).
+Path: engine.run -> Models.call -> a line to a provider, or a model that runs in this process.
+Routes by the first part of the handle; knows no JSON. Importing this module imports no provider's
+package (tests/llm/test_import_budget.py).
 """
 
 from __future__ import annotations
 
-from contextlib import closing
+import copy
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.spend import FREE
-from remanence.errors import (
-    InvalidRequest,
-    NotFound,
-    NotSupported,
-    ProviderOverloaded,
-    ProviderTimeout,
-)
-from remanence.llm.anthropic_wire import AnthropicWire
+from remanence.errors import InvalidRequest, NotFound, NotSupported, SealBroken
 from remanence.llm.catalogue import known_window
-from remanence.llm.circuit import Circuit
-from remanence.llm.listings import Listings
+from remanence.llm.line import Line
 from remanence.llm.prices import known_price, user_price
-from remanence.llm.retry import Pace, retrying
-from remanence.llm.wires import embeds, open_wire
+from remanence.llm.retry import Pace
+from remanence.llm.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from remanence.core.exchange import Delta, EmbeddingInfo, ModelInfo, Reply, Request
     from remanence.core.spend import Price
     from remanence.llm.local_embeddings import LocalEmbedder
     from remanence.llm.vendors import Provider
-    from remanence.llm.wires import AnyWire
 
 # What a caller who only wants to know a window waits for a server at most.
 _WINDOW_ASK_S = 3.0
@@ -84,11 +74,32 @@ class Models:
         self._prices = prices or {}
         self._pace = pace or Pace()
         self._in_process = dict(in_process or {})
-        self._wires = [open_wire(provider) for provider in providers]
-        self._by_prefix = {p: wire for wire in self._wires for p in wire.provider.vendor.prefixes}
-        self._listings = Listings(self._pace.clock)
-        names = [wire.provider.vendor.name for wire in self._wires]
-        self._circuits = {name: Circuit(name, self._pace.clock) for name in names}
+        self._lines = [self.open_line(provider) for provider in providers]
+        self._by_prefix = _by_prefix(self._lines)
+        self._unusable: Mapping[str, str] = {}
+
+    def open_line(self, provider: Provider) -> Line:
+        """A line to one more provider, at the same pace; it is the caller's to close."""
+        return Line(provider, self._pace)
+
+    def joined(self, own: Sequence[Line], unusable: Mapping[str, str], *, shares: bool) -> Models:
+        """The models of a tenant, who has providers of its own.
+
+        Args:
+            own: lines with the tenant's keys: they go before this deployment's.
+            unusable: by the first part of their handles, why models of the tenant's cannot be
+                called; nobody else's key stands in.
+            shares: whether it may use this deployment's providers too.
+        """
+        models = copy.copy(self)
+        models._unusable = unusable
+        taken = {*_by_prefix(own), *unusable}
+        ours = [line for line in self._lines if shares and line.provider.name not in taken]
+        models._lines = [*own, *ours]
+        models._by_prefix = (self._by_prefix if shares else {}) | _by_prefix(own)
+        for prefix in unusable:
+            models._by_prefix.pop(prefix, None)
+        return models
 
     def call(self, request: Request, *, stream: bool, deadline: float) -> Iterator[Delta | Reply]:
         """One model call: fragments if `stream`, and always the one whole Reply last.
@@ -105,21 +116,27 @@ class Models:
         local = self._in_process.get(_prefix(request.handle))
         if local is not None:
             return local.call(request, stream=stream, deadline=deadline)
-        return self._attempts(self._wire_of(request.handle), request, stream, deadline)
+        return self._line_of(request.handle).call(request, stream=stream, deadline=deadline)
 
     def list_models(self, *, deadline: float) -> list[ModelInfo]:
         """What may be called now, the default first. A provider that does not answer is left out.
 
         Asks each provider, waits a few seconds at most for one, and remembers for a minute.
         """
-        found = [i for w in self._wires for i in self._listings.of(w, deadline=deadline).models]
+        found = [i for line in self._lines for i in line.listing(deadline=deadline).models]
         found += [info for model in self._in_process.values() for info in model.model_infos()]
         return sorted(found, key=lambda info: info.handle != self.default_handle)
 
     def list_embedding_models(self, *, deadline: float) -> list[EmbeddingInfo]:
         """What may embed now, in the same way as list_models."""
-        found = [i for w in self._wires for i in self._listings.of(w, deadline=deadline).embeddings]
+        found = [i for line in self._lines for i in line.listing(deadline=deadline).embeddings]
         return [*found, *(self._local.offer() if self._local else ())]
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """First parts of handles that a tenant cannot use for whatever it likes."""
+        vendors = (prefix for vendor in VENDORS for prefix in vendor.prefixes)
+        return frozenset({*vendors, *self._in_process, _LOCAL})
 
     def knows(self, handle: str) -> bool:
         """Whether there is a provider for this handle; nobody is asked for the model itself."""
@@ -146,7 +163,7 @@ class Models:
             raise _no_such(handle, available, what="embedding model", field="embedding")
 
     def _embedding_prefixes(self) -> list[str]:
-        remote = [p for p, wire in self._by_prefix.items() if embeds(wire)]
+        remote = [prefix for prefix, line in self._by_prefix.items() if line.embeds]
         return [*remote, _LOCAL] if self._local else remote
 
     def context_window(self, handle: str) -> int:
@@ -163,15 +180,15 @@ class Models:
         if local is not None:
             infos = local.model_infos()
             return next((i for i in infos if i.handle == handle), infos[0]).context_window
-        wire = self._wire_of(handle)
-        vendor, model = wire.provider.vendor, _model(handle)
+        line = self._line_of(handle)
+        vendor, model = line.provider.vendor, _model(handle)
         known = None if vendor.running_path else known_window(model)
-        if wire.provider.context_window:
-            return wire.provider.context_window
-        told = _window_in(self._listings.remembered(vendor.name).models, model)
+        if line.provider.context_window:
+            return line.provider.context_window
+        told = _window_in(line.remembered.models, model)
         if told is None and (known is None or vendor.serves_own_window):
             deadline = self._pace.clock() + _WINDOW_ASK_S
-            told = _window_in(self._listings.of(wire, deadline=deadline).models, model)
+            told = _window_in(line.listing(deadline=deadline).models, model)
         return told or known or vendor.default_window
 
     def price(self, handle: str) -> Price | None:
@@ -183,11 +200,14 @@ class Models:
         said = user_price(self._prices, handle)
         if said is not None or _prefix(handle) in self._in_process:
             return said or FREE
-        wire = self._by_prefix.get(_prefix(handle))
-        if wire is None:
+        line = self._by_prefix.get(_prefix(handle))
+        if line is None:
             return None
-        vendor = wire.provider.vendor
-        if vendor.default_base_url not in (None, wire.provider.base_url):
+        vendor = line.provider.vendor
+        said = user_price(self._prices, f"{vendor.name}/{_model(handle)}")
+        if said is not None:
+            return said
+        if vendor.default_base_url not in (None, line.provider.base_url):
             return None
         return known_price(vendor.name, _model(handle))
 
@@ -203,54 +223,27 @@ class Models:
             return self._local.embed(_model(handle), texts, deadline=deadline)
         if _prefix(handle) in self._in_process:
             raise NotSupported(f"{handle!r} runs in this process and embeds nothing")
-        wire = self._wire_of(handle)
-        if isinstance(wire, AnthropicWire):
-            raise NotSupported(f"{wire.provider.vendor.name} has no embedding models")
-        size, model = wire.provider.vendor.embed_batch, _model(handle)
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), size):
-            batch = texts[start : start + size]
-            vectors += retrying(
-                partial(wire.embed, model, batch, deadline=deadline),
-                deadline=deadline,
-                pace=self._pace,
-            )
-        return vectors
+        return self._line_of(handle).embed(_model(handle), texts, deadline=deadline)
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
-        for wire in self._wires:
-            wire.close()
+        for line in self._lines:
+            line.closer()
 
-    def _attempts(
-        self, wire: AnyWire, request: Request, stream: bool, deadline: float
-    ) -> Generator[Delta | Reply]:
-        def begin() -> tuple[Delta | Reply, Generator[Delta | Reply]]:
-            items = wire.call(request, stream=stream, deadline=deadline)
-            return next(items), items
-
-        circuit = self._circuits[wire.provider.vendor.name]
-        circuit.enter()
-        try:
-            first, rest = retrying(begin, deadline=deadline, pace=self._pace)
-        except (ProviderOverloaded, ProviderTimeout):
-            circuit.failed()
-            raise
-        circuit.worked()
-        with closing(rest):
-            yield first
-            yield from rest
-
-    def _wire_of(self, handle: str) -> AnyWire:
-        wire = self._by_prefix.get(_prefix(handle))
-        if wire is None or not _model(handle):
-            raise self._unknown(handle)
-        return wire
-
-    def _unknown(self, handle: str) -> NotFound | InvalidRequest:
-        names = [*(wire.provider.vendor.name for wire in self._wires), *self._in_process]
+    def _line_of(self, handle: str) -> Line:
+        line = self._by_prefix.get(_prefix(handle))
+        if line is not None and _model(handle):
+            return line
+        reason = self._unusable.get(_prefix(handle))
+        if reason is not None:
+            raise SealBroken(reason)
+        names = [*(line.provider.name for line in self._lines), *self._in_process]
         available = ", ".join(f"{name}/..." for name in names) or "no provider is configured"
-        return _no_such(handle, available, what="model", field="model")
+        raise _no_such(handle, available, what="model", field="model")
+
+
+def _by_prefix(lines: Sequence[Line]) -> dict[str, Line]:
+    return {prefix: line for line in lines for prefix in line.provider.prefixes}
 
 
 def _no_such(handle: str, available: str, *, what: str, field: str) -> NotFound | InvalidRequest:

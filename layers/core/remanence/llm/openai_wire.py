@@ -195,20 +195,21 @@ class OpenAIWire:
         guess = None if provider.vendor.running_path else known_window(model)
         window = running.get(model) or provider.context_window or told or guess
         return ModelInfo(
-            handle=f"{provider.vendor.name}/{model}",
+            handle=f"{provider.name}/{model}",
             model=model,
-            provider=provider.vendor.name,
+            provider=provider.name,
             provider_type=provider.vendor.provider_type,
             context_window=window or provider.vendor.default_window,
             endpoint=provider.base_url,
             display_name=text(entry, "name") or model,
+            is_tenants=provider.is_tenants,
         )
 
     def _embedding_info(self, model: str) -> EmbeddingInfo:
         return EmbeddingInfo(
-            handle=f"{self.provider.vendor.name}/{model}",
+            handle=f"{self.provider.name}/{model}",
             model=model,
-            provider=self.provider.vendor.name,
+            provider=self.provider.name,
             provider_type=self.provider.vendor.provider_type,
             embedding_dim=known_dim(model),
             endpoint=self.provider.base_url,

@@ -28,7 +28,7 @@ def open_client(provider: Provider) -> Sdk:
         max_retries=0,
         http_client=bounded_client(),
     )
-    if provider.vendor.name != "openai":
+    if provider.vendor.name != "openai" or provider.is_tenants:
         # The package takes these from the environment; they are nobody else's business.
         client.organization = client.project = None
 

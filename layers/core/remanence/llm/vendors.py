@@ -95,13 +95,36 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A vendor that the environment makes usable. The key never shows in a repr."""
+    """A vendor that the environment or a tenant makes usable. The key never shows in a repr.
+
+    Args:
+        vendor: which one.
+        base_url: where it is.
+        api_key: "" where none is wanted.
+        context_window: of all of its models, if somebody says so.
+        region: where its callers are known by IAM.
+        named: the first part of its handles, where a tenant chose one.
+        is_tenants: the key is a tenant's: nothing else of the environment goes with it.
+    """
 
     vendor: Vendor
     base_url: str
     api_key: str = field(default="", repr=False)
     context_window: int | None = None
     region: str = ""
+    named: str = ""
+    is_tenants: bool = False
+
+    @property
+    def name(self) -> str:
+        """The first part of its handles."""
+        return self.named or self.vendor.name
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Every first part of a handle that means it."""
+        vendors = self.vendor.prefixes
+        return vendors if self.name in vendors else (self.name,)
 
 
 VENDORS: tuple[Vendor, ...] = (
@@ -245,11 +268,26 @@ def configured(env: Mapping[str, str]) -> tuple[Provider, ...]:
     Raises:
         SettingsError: a variable that chooses the wire has a value that is none.
     """
-    found = (_provider(vendor, env) for vendor in VENDORS)
+    found = (_with_key(place, env) for place in _places(env))
     return tuple(provider for provider in found if provider is not None)
 
 
-def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
+def reachable(env: Mapping[str, str]) -> tuple[Provider, ...]:
+    """Where the vendors are that a key of somebody else's would make usable, without a key.
+
+    Raises:
+        SettingsError: as `configured`.
+    """
+    return tuple(place for place in _places(env) if place.vendor.key_variable)
+
+
+def _places(env: Mapping[str, str]) -> list[Provider]:
+    found = (_place(vendor, env) for vendor in VENDORS)
+    return [place for place in found if place is not None]
+
+
+def _place(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
+    """A vendor whose address is known, without its key."""
     named = next((env[name].strip() for name in vendor.base_url_variables if env.get(name)), "")
     region = env.get(vendor.region_variable or "", "").strip()
     if vendor.region_variable and not region:
@@ -259,17 +297,20 @@ def _provider(vendor: Vendor, env: Mapping[str, str]) -> Provider | None:
     if own_url and base_url != own_url:
         vendor = _elsewhere(vendor)
     vendor = replace(vendor, responses=_responses(vendor, env))
-    key = env.get(vendor.key_variable or "", "").strip()
-    if not base_url or (vendor.needs_key and not key):
+    if not base_url:
         return None
     window = env.get(vendor.window_variable or "", "").strip()
     return Provider(
         vendor=vendor,
         base_url=base_url,
-        api_key=key,
         context_window=int(window) if window.isdecimal() else None,
         region=region,
     )
+
+
+def _with_key(place: Provider, env: Mapping[str, str]) -> Provider | None:
+    key = env.get(place.vendor.key_variable or "", "").strip()
+    return replace(place, api_key=key) if key or not place.vendor.needs_key else None
 
 
 def _responses(vendor: Vendor, env: Mapping[str, str]) -> Responses:

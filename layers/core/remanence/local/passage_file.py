@@ -82,7 +82,10 @@ def import_passages(  # noqa: PLR0913  the options of the command
         archives = parts.catalog.archives
         archive = archives.load_archive(org_id, archive_id)
         archival = Archival(
-            passages=parts.recall, embedder=parts.models, new_id=new_id, monotonic=time.monotonic
+            passages=parts.recall,
+            embedder=parts.tenants.models_of(org_id),
+            new_id=new_id,
+            monotonic=time.monotonic,
         )
         for batch in _batches(path, archive_id, done):
             archives.fill_archive(

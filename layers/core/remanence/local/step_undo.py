@@ -40,7 +40,10 @@ def undo_memory(
     with closing(OneConnection(uri)) as connections:
         parts = build(settings, env, connections, NoDoorbell())
         archival = Archival(
-            passages=parts.recall, embedder=parts.models, new_id=new_id, monotonic=time.monotonic
+            passages=parts.recall,
+            embedder=parts.tenants.models_of(org_id),
+            new_id=new_id,
+            monotonic=time.monotonic,
         )
         changes = parts.catalog.step_changes
         undo = StepUndo(changes=changes, archival=archival).undo(

@@ -216,7 +216,7 @@ def _with_model(request: CreateAgent, form: Form, reading: Reading, call: Call) 
     try:
         handle = request.model or (request.llm_config and request.llm_config.to_handle())
         if handle:
-            call.deps.models.context_window(handle)
+            call.models.context_window(handle)
             return request
     except (NotFound, InvalidRequest):
         pass
@@ -233,7 +233,7 @@ def _made(request: CreateAgent, reading: Reading, call: Call) -> NewAgent:
     making = Making(
         new_id=deps.new_id,
         now=deps.now(),
-        window_of=deps.models.context_window,
+        window_of=call.models.context_window,
         default_model=deps.default_model,
         default_embedding=None,
         tool_names={},

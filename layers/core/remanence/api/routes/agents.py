@@ -39,7 +39,7 @@ def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
     making = Making(
         new_id=deps.new_id,
         now=deps.now(),
-        window_of=deps.models.context_window,
+        window_of=call.models.context_window,
         default_model=deps.default_model or (None if body.names_a_model else _first_model(call)),
         default_embedding=deps.default_embedding,
         tool_names=_names_of_tools(body, call),
@@ -52,7 +52,7 @@ def create_agent(body: CreateAgent, call: ThisCall) -> AgentState:
 def _first_model(call: Call) -> str | None:
     """What a deployment without a default offers first, as a server of local models does."""
     deps = call.deps
-    offered = deps.models.list_models(deadline=deps.monotonic() + _LIST_S)
+    offered = call.models.list_models(deadline=deps.monotonic() + _LIST_S)
     return offered[0].handle if offered else None
 
 
@@ -141,7 +141,7 @@ def update_agent(agent_id: AgentIdPath, body: UpdateAgent, call: ThisCall) -> Ag
     """Change an agent; its next step runs as it is then."""
     _check_embedding(body, call)
     names = _names_of_tools(body, call)
-    window_of = call.deps.models.context_window
+    window_of = call.models.context_window
     given = body.given_secrets()
     seals = None if given is None else sealed(given, agent_id, call)
     view = call.deps.catalog.agents.update_agent(
@@ -185,7 +185,7 @@ def _check_embedding(body: AgentFields, call: Call) -> None:
     """A model that cannot be called would cost each passage its vector, and say so to nobody."""
     handle = body.embedding_handle()
     if handle is not None:
-        call.deps.models.check_embedding(handle)
+        call.models.check_embedding(handle)
 
 
 def _names_of_tools(body: AgentFields, call: Call) -> Mapping[str, str]:

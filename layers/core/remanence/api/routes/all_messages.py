@@ -71,7 +71,7 @@ def search_messages(body: MessageSearch, call: ThisCall) -> list[MessageSearchHi
     agents = _agents_searched(body, call)
     vector = None
     if len(agents) == 1 and body.search_mode != "fts":
-        vector = call.deps.archival.vector(agents[0].embedding, body.query)
+        vector = call.archival.vector(agents[0].embedding, body.query)
     hits = [
         hit
         for agent in agents

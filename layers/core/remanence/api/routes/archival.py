@@ -40,7 +40,7 @@ def insert_passage(
     If the embedding model does not answer, the text is stored all the same: it is then found by
     its words, and not by its meaning.
     """
-    stored = call.deps.archival.insert(
+    stored = call.archival.insert(
         call.org_id,
         agent_id,
         body.text,
@@ -146,7 +146,7 @@ def search_passages_of_agent(
     agent_id: AgentIdPath, query: Annotated[OwnSearchQuery, Query()], call: ThisCall
 ) -> PassageResults:
     """Search the agent's archives, as its own tool does: by words and by meaning, best first."""
-    own, found = call.deps.archival.search_own(call.org_id, agent_id, query.to_query())
+    own, found = call.archival.search_own(call.org_id, agent_id, query.to_query())
     fitting = hits_in_budget(found, query.budget_tokens)
     return own_results_to_wire(fitting, call.deps.zones(own.timezone))
 

@@ -30,7 +30,7 @@ def create_archive(body: CreateArchive, call: ThisCall) -> ArchiveState:
     """Make an archive; attach it to the agents that shall search it."""
     embedding = body.to_handle(call.deps.default_embedding)
     if embedding is not None:
-        call.deps.models.check_embedding(embedding)
+        call.models.check_embedding(embedding)
     archive = call.deps.catalog.archives.create_archive(
         call.org_id,
         archive_id=call.deps.new_id("archive"),
@@ -102,7 +102,7 @@ def create_archive_passages(
 def _filled(archive_id: str, texts: Sequence[NewText], call: Call) -> list[PassageState]:
     archives = call.deps.catalog.archives
     archive = archives.load_archive(call.org_id, archive_id)
-    embedded = call.deps.archival.with_vectors(archive.embedding, texts)
+    embedded = call.archival.with_vectors(archive.embedding, texts)
     stored = archives.fill_archive(call.org_id, archive_id, embedded)
     return [passage_to_wire(record, call.org_id) for record in stored]
 

@@ -49,7 +49,7 @@ def create_conversation(
 ) -> ConversationState:
     """Begin a conversation: an empty history over the agent's memory."""
     body = body or CreateConversation()
-    extras = body.to_extras(_agent(call, agent_id), {}, call.deps.models.context_window)
+    extras = body.to_extras(_agent(call, agent_id), {}, call.models.context_window)
     if body.hidden:
         extras["hidden"] = True
     view = call.deps.catalog.conversations.create_conversation(
@@ -108,7 +108,7 @@ def update_conversation(
     conversations = call.deps.catalog.conversations
     known = conversations.load_conversation(call.org_id, ref)
     agent = _agent(call, known.agent_id)
-    extras = body.to_extras(agent, known.extras, call.deps.models.context_window)
+    extras = body.to_extras(agent, known.extras, call.models.context_window)
     view = conversations.update_conversation(
         call.org_id,
         known.id,

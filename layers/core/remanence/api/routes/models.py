@@ -22,24 +22,25 @@ _LIST_S = 5.0
 def list_models(
     call: ThisCall,
     provider_category: Annotated[
-        list[Literal["base", "byok"]] | None, Query(description="Only base finds anything.")
+        list[Literal["base", "byok"]] | None,
+        Query(description="base: with the deployment's keys; byok: with the organization's own."),
     ] = None,
     provider_name: Annotated[str | None, Query(description="First part of the handles.")] = None,
     provider_type: Annotated[str | None, Query(description="The kind of provider.")] = None,
 ) -> list[Model]:
     """List the models that providers offer now."""
-    if provider_category and "base" not in provider_category:
-        return []
-    infos = call.deps.models.list_models(deadline=call.deps.monotonic() + _LIST_S)
-    return [
+    infos = call.models.list_models(deadline=call.deps.monotonic() + _LIST_S)
+    models = [
         model_to_wire(info)
         for info in infos
         if provider_name in {None, info.provider} and provider_type in {None, info.provider_type}
     ]
+    wanted = provider_category or ("base", "byok")
+    return [model for model in models if model.provider_category in wanted]
 
 
 @router.get("/v1/models/embedding")
 def list_embedding_models(call: ThisCall) -> list[EmbeddingModel]:
     """List the embedding models that providers offer now."""
-    infos = call.deps.models.list_embedding_models(deadline=call.deps.monotonic() + _LIST_S)
+    infos = call.models.list_embedding_models(deadline=call.deps.monotonic() + _LIST_S)
     return [embedding_model_to_wire(info) for info in infos]

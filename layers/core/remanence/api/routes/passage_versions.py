@@ -67,4 +67,4 @@ def delete_passage_anywhere(
 
 
 def _edits(call: Call) -> PassageEdits:
-    return PassageEdits(versions=call.deps.catalog.passage_versions, archival=call.deps.archival)
+    return PassageEdits(versions=call.deps.catalog.passage_versions, archival=call.archival)

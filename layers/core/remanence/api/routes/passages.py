@@ -17,6 +17,6 @@ def search_passages(body: PassageSearch, call: ThisCall) -> list[ScoredPassage]:
         check_id("agent", body.agent_id, field="agent_id")
     if body.archive_id is not None:
         check_id("archive", body.archive_id, field="archive_id")
-    found = call.deps.archival.search(call.org_id, body.to_query())
+    found = call.archival.search(call.org_id, body.to_query())
     fitting = hits_in_budget(found, body.budget_tokens)
     return [scored_to_wire(hit, call.org_id) for hit in fitting]

@@ -85,5 +85,5 @@ def undo_to_wire(undo: MemoryUndo) -> MemoryUndone:
 
 
 def _undone(call: Call, subject_id: str) -> MemoryUndone:
-    undo = StepUndo(changes=call.deps.catalog.step_changes, archival=call.deps.archival)
+    undo = StepUndo(changes=call.deps.catalog.step_changes, archival=call.archival)
     return undo_to_wire(undo.undo(call.org_id, subject_id, call.author))

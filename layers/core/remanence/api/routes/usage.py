@@ -73,7 +73,7 @@ def set_agent_caps(agent_id: AgentIdPath, body: CapsFields, call: ThisCall) -> C
     caps = body.to_core()
     if caps.in_dollars:
         _, model = call.deps.spending.load_caps(call.org_id, agent_id)
-        if call.deps.models.price(model or "") is None:
+        if call.models.price(model or "") is None:
             message = unpriced_message(Unpriced(scope="agent"), model or "", agent_id)
             raise InvalidRequest(message, field="usd")
     call.deps.spending.set_caps(call.org_id, agent_id, caps)

@@ -31,7 +31,7 @@ class LlmConfig(BaseModel):
     model_endpoint: str | None = Field(default=None, description="Where it is served.")
     provider_name: str | None = Field(default=None, description="The first part of the handle.")
     provider_category: Literal["base", "byok"] | None = Field(
-        default="base", description="Always base."
+        default="base", description="byok: it is called with the organization's own key."
     )
     handle: str | None = Field(default=None, description="provider/model.")
     context_window: int = Field(description="Tokens one request may hold.")
@@ -110,6 +110,7 @@ def model_to_wire(info: ModelInfo) -> Model:
         provider_type=info.provider_type,
         model_endpoint=info.endpoint,
         provider_name=info.provider,
+        provider_category="byok" if info.is_tenants else "base",
         handle=info.handle,
         context_window=info.context_window,
         max_context_window=info.context_window,
