@@ -69,6 +69,55 @@ def test_price_of_a_vendor_is_not_believed_of_a_server_elsewhere() -> None:
     assert there.price("groq/gpt-4o") is None
 
 
+@pytest.mark.parametrize(
+    ("region", "model", "price"),
+    [
+        ("us-east-1", "amazon.nova-lite-v1:0", Price(input=0.06, cached=0.015, output=0.24)),
+        ("us-east-1", "us.amazon.nova-lite-v1:0", Price(input=0.06, cached=0.015, output=0.24)),
+        ("us-west-2", "us.meta.llama3-3-70b-instruct-v1:0", Price(input=0.72, output=0.72)),
+        (
+            "us-east-1",
+            "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            Price(input=3.0, cached=0.3, cache_write=3.75, output=15.0),
+        ),
+        (
+            "us-east-1",
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0",
+            Price(input=0.25, cached=0.025, cache_write=0.3125, output=1.25),
+        ),
+        ("eu-central-1", "eu.amazon.nova-lite-v1:0", None),
+        ("us-east-1", "us.anthropic.claude-next-v1:0", None),
+        ("us-east-1", "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2", None),
+    ],
+)
+def test_bedrock_costs_what_is_published_for_the_united_states(
+    region: str, model: str, price: Price | None
+) -> None:
+    models = Models(configured({"BEDROCK_REGION": region}))
+
+    assert models.price(f"bedrock/{model}") == price
+
+
+def test_bedrock_costs_a_tenth_more_where_the_newest_claude_stays_in_place() -> None:
+    models = Models(configured({"BEDROCK_REGION": "us-east-1"}))
+
+    price = models.price("bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0")
+
+    assert price is not None
+    assert (price.input, price.output) == pytest.approx((1.1, 5.5))
+
+
+def test_price_of_a_bedrock_model_is_the_users_to_say_anywhere() -> None:
+    env = {
+        "BEDROCK_REGION": "eu-central-1",
+        "REMANENCE_PRICES": '{"bedrock/eu.amazon.nova-lite-v1:0": {"input": 1, "output": 2}}',
+    }
+    models = build_models(read_settings(env), env, may_ask=False)
+
+    assert models.price("bedrock/eu.amazon.nova-lite-v1:0") == Price(input=1, output=2)
+    assert models.price("bedrock/eu.amazon.nova-pro-v1:0") is None
+
+
 def test_user_overrides_the_table_in_place_or_by_a_file(tmp_path: Path) -> None:
     text = '{"openai/gpt-4o": {"input": 1, "output": 2}, "openai/*": {"input": 0, "output": 0}}'
     file = tmp_path / "prices.json"

@@ -207,9 +207,9 @@ class Models:
         said = user_price(self._prices, f"{vendor.name}/{_model(handle)}")
         if said is not None:
             return said
-        if vendor.default_base_url not in (None, line.provider.base_url):
+        if not line.provider.is_at_home:
             return None
-        return known_price(vendor.name, _model(handle))
+        return known_price(vendor.name, _model(handle), line.provider.region)
 
     def embed(self, handle: str, texts: Sequence[str], *, deadline: float) -> list[list[float]]:
         """One vector per text, in order, all of one length.

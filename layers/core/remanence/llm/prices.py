@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from remanence.core.spend import FREE, Price
 from remanence.errors import SettingsError
+from remanence.llm.bedrock_models import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ PRICED_IN = "2026-02"
 
 # A version of a model that costs what the model costs: a date, or the newest one.
 _VERSION = re.compile(r"-(?:latest|\d{8}|\d{4}-\d\d-\d\d)$")
+_BEDROCK_VERSION = re.compile(r"-v\d+(?::\d+)?$")
 
 
 def _openai(plain: float, cached: float, output: float) -> Price:
@@ -66,6 +68,17 @@ _GEMINI = {
     "gemini-2.5-flash": Price(input=0.3, cached=0.03, output=2.5),
     "gemini-2.5-flash-lite": Price(input=0.1, cached=0.01, output=0.4),
 }
+# On demand in the regions of the United States, per aws.amazon.com/bedrock/pricing; elsewhere they
+# differ. Nova reads its cache at a quarter of the input, and writes it for nothing more.
+_NOVA = {
+    "nova-micro": Price(input=0.035, cached=0.00875, output=0.14),
+    "nova-lite": Price(input=0.06, cached=0.015, output=0.24),
+    "nova-pro": Price(input=0.8, cached=0.2, output=3.2),
+}
+_LLAMA = {"llama3-3-70b-instruct": Price(input=0.72, output=0.72)}
+# Claude costs there what its maker charges; since these, a tenth more unless it may run anywhere.
+_DEARER_IN_PLACE = frozenset({"claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"})
+_IN_PLACE = 1.1
 _GROQ = {
     "llama-3.3-70b-versatile": Price(input=0.59, output=0.79),
     "llama-3.1-8b-instant": Price(input=0.05, output=0.08),
@@ -78,15 +91,27 @@ PRICES: Mapping[str, Mapping[str, Price]] = {
     "anthropic": _ANTHROPIC,
     "gemini": _GEMINI,
     "groq": _GROQ,
+    "bedrock": {**_ANTHROPIC, **_NOVA, **_LLAMA},
 }
 FREE_VENDORS = frozenset({"ollama", "vllm"})
 
 
-def known_price(vendor: str, model: str) -> Price | None:
-    """What is published for this model, or None."""
+def known_price(vendor: str, model: str, region: str = "") -> Price | None:
+    """What is published for this model, or None; `region` where the vendor's prices differ."""
     if vendor in FREE_VENDORS:
         return FREE
+    if vendor == "bedrock":
+        return _bedrock_price(model, region)
     return PRICES.get(vendor, {}).get(_VERSION.sub("", model))
+
+
+def _bedrock_price(model: str, region: str) -> Price | None:
+    name = _VERSION.sub("", _BEDROCK_VERSION.sub("", plain_name(model)))
+    price = PRICES["bedrock"].get(name) if region.startswith("us-") else None
+    is_anywhere = model.rpartition("/")[2].startswith("global.")
+    if price is None or is_anywhere or name not in _DEARER_IN_PLACE:
+        return price
+    return _claude(price.input * _IN_PLACE, price.output * _IN_PLACE)
 
 
 def user_price(prices: Mapping[str, Price], handle: str) -> Price | None:

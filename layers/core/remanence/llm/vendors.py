@@ -116,6 +116,12 @@ class Provider:
     is_tenants: bool = False
 
     @property
+    def is_at_home(self) -> bool:
+        """Whether it is at the vendor's own address, as far as the vendor has one."""
+        own_url = self.vendor.default_base_url
+        return own_url is None or self.base_url == own_url.replace("{region}", self.region)
+
+    @property
     def name(self) -> str:
         """The first part of its handles."""
         return self.named or self.vendor.name
