@@ -7,8 +7,9 @@ from typing import Any
 
 from anthropic.types import Message, RawMessageStreamEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
-from support import wire_anthropic, wire_openai
+from support import wire_anthropic, wire_openai, wire_responses
 from support.conversations import call
 from support.wires import a_reply
 
@@ -47,3 +48,22 @@ def test_messages_server_answers_in_anthropics_types() -> None:
 
     assert [event.type for event in read][-1] == "message_stop"
     assert [block.type for block in whole.content] == ["thinking", "text", "tool_use", "tool_use"]
+
+
+def test_responses_server_answers_in_openais_types() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+    reply = a_reply(
+        Reasoning(text="I should look.", redacted="openai:rs_1:c2VjcmV0"),
+        "Let me.",
+        call("call_1"),
+        call("call_2"),
+    )
+    events = data_of(wire_responses.events(reply, BODY, True))
+
+    read = [adapter.validate_python(data, strict=True) for data in events]
+    whole = Response.model_validate(wire_responses.whole(reply, BODY, "/v1/responses"), strict=True)
+
+    assert [event.type for event in read][-1] == "response.completed"
+    assert read[-1].response.usage is not None
+    kinds = ["reasoning", "message", "function_call", "function_call"]
+    assert [item.type for item in whole.output] == kinds
