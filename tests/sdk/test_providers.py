@@ -69,9 +69,10 @@ def running(database: Database, started: OpenAIServer) -> Generator[Server]:
 
 @pytest.fixture
 def server(running: Server) -> Generator[Server]:
-    """The server; what a test brought is gone after it."""
-    yield running
+    """The server; nobody has brought anything when a test begins, and afterwards."""
     with psycopg.connect(running.database.admin_uri, autocommit=True) as conn:
+        conn.execute("delete from remanence.providers")
+        yield running
         conn.execute("delete from remanence.providers")
 
 
