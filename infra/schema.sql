@@ -43,6 +43,40 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.agent_change_over_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    agent remanence.agents;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    -- conversations before their agent, as a step locks them
+    perform from remanence.conversations
+    where agent_id = p ->> 'agent_id' order by id for no key update;
+    select * into agent from remanence.agents
+    where id = p ->> 'agent_id' and next_embedding is not null for no key update;
+    if not found or exists (
+        select from remanence.conversations as conv
+        where conv.agent_id = agent.id
+            and remanence.vectors_to_seq_v1(conv, agent.next_embedding)
+                < remanence.vectors_to_seq_v1(conv, agent.embedding))
+    then
+        return '{"outcome": "none"}';
+    end if;
+    update remanence.conversations as conv
+    set vectors_model = agent.next_embedding, other_vectors_model = null, other_vectors_to_seq = 0,
+        vectors_to_seq = remanence.vectors_to_seq_v1(conv, agent.next_embedding)
+    where conv.agent_id = agent.id;
+    update remanence.agents
+    set embedding = agent.next_embedding, next_embedding = null, version = agent.version + 1,
+        updated_at = clock_timestamp()
+    where id = agent.id;
+    delete from remanence.message_vectors
+    where agent_id = agent.id and model <> agent.next_embedding;
+    return '{"outcome": "ok"}';
+end
+$$;
+
 CREATE FUNCTION remanence.agent_create_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -205,8 +239,11 @@ CREATE TABLE remanence.agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     caps jsonb,
+    next_embedding text,
     CONSTRAINT agents_context_window_check CHECK ((context_window_limit > 0))
 );
+
+COMMENT ON COLUMN remanence.agents.next_embedding IS 'Handle that replaces embedding once messages have its vectors; null: none does.';
 
 CREATE FUNCTION remanence.agent_sort_key_v1(p_agent remanence.agents, p_order_by text, p_ascending boolean) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
@@ -258,9 +295,13 @@ begin
     if agent.version <> (p ->> 'base_version')::integer + 1 then
         perform remanence.refuse_v1('{"outcome": "stale"}');
     end if;
+    if not p -> 'agent' ? 'next_embedding' and wanted.embedding = agent.embedding then
+        wanted.next_embedding := agent.next_embedding;  -- of the version before
+    end if;
+    perform remanence.move_agent_v1(agent, wanted);
     update remanence.agents
     set name = wanted.name, system = wanted.system, model = wanted.model,
-        embedding = wanted.embedding, description = wanted.description,
+        description = wanted.description,
         context_window_limit = wanted.context_window_limit,
         model_settings = wanted.model_settings,
         compaction_settings = wanted.compaction_settings, tool_rules = wanted.tool_rules,
@@ -413,7 +454,11 @@ CREATE TABLE remanence.conversations (
     compaction_token text,
     compaction_until timestamp with time zone,
     vectors_model text,
-    vectors_to_seq bigint DEFAULT 0 NOT NULL
+    vectors_to_seq bigint DEFAULT 0 NOT NULL,
+    other_vectors_model text,
+    other_vectors_to_seq bigint DEFAULT 0 NOT NULL,
+    vectors_claim text,
+    vectors_claimed_until timestamp with time zone
 );
 
 COMMENT ON COLUMN remanence.conversations.extras IS 'description, archived_at, hidden; model, settings, context_window_limit: instead of the agent''s';
@@ -423,6 +468,14 @@ COMMENT ON COLUMN remanence.conversations.snapshots IS 'hashes of snapshots that
 COMMENT ON COLUMN remanence.conversations.vectors_model IS 'Handle of the model of its vectors; another one than the agent''s: they are made anew.';
 
 COMMENT ON COLUMN remanence.conversations.vectors_to_seq IS 'Messages up to this one have their vectors, or need none; inclusive.';
+
+COMMENT ON COLUMN remanence.conversations.other_vectors_model IS 'As vectors_model, of a second model while the agent changes to it.';
+
+COMMENT ON COLUMN remanence.conversations.other_vectors_to_seq IS 'As vectors_to_seq, for other_vectors_model.';
+
+COMMENT ON COLUMN remanence.conversations.vectors_claim IS 'Token of the sweep that makes its vectors.';
+
+COMMENT ON COLUMN remanence.conversations.vectors_claimed_until IS 'Until then no other sweep does.';
 
 CREATE FUNCTION remanence.approval_refusal_v1(p_conv remanence.conversations, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -526,6 +579,32 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.archive_update_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    columns jsonb := p -> 'columns';
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    update remanence.archives as archive
+    set name = coalesce(columns ->> 'name', archive.name),
+        description = case when columns ? 'description' then columns ->> 'description'
+            else archive.description end,
+        updated_at = clock_timestamp()
+    where archive.id = p ->> 'archive_id';
+    if not found then
+        return jsonb_build_object(
+            'outcome', 'not_found', 'kind', 'archive', 'id', p ->> 'archive_id');
+    end if;
+    if columns ? 'embedding' then
+        perform remanence.move_archive_v1(p ->> 'archive_id', columns ->> 'embedding');
+    end if;
+    return (
+        select jsonb_build_object('outcome', 'ok', 'archive', remanence.archive_view_v1(archive))
+        from remanence.archives as archive where archive.id = p ->> 'archive_id');
+end
+$$;
+
 CREATE TABLE remanence.archives (
     id text NOT NULL,
     org_id text NOT NULL,
@@ -535,14 +614,24 @@ CREATE TABLE remanence.archives (
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    facts_version bigint DEFAULT 0 NOT NULL
+    facts_version bigint DEFAULT 0 NOT NULL,
+    next_embedding text
 );
 
 COMMENT ON COLUMN remanence.archives.facts_version IS 'grows with every change of its facts: what a merge was computed from is compared with it';
 
+COMMENT ON COLUMN remanence.archives.next_embedding IS 'Handle that replaces embedding once all passages have its vectors; null: none does.';
+
 CREATE FUNCTION remanence.archive_view_v1(p_archive remanence.archives) RETURNS jsonb
     LANGUAGE sql STABLE
-    AS $$ select to_jsonb(p_archive) - 'org_id' $$;
+    AS $$
+    select to_jsonb(p_archive) - 'org_id' || jsonb_build_object(
+        'passages', count(passage.id), 'passages_done', count(stored.passage_id))
+    from remanence.passages as passage
+    left join remanence.passage_vectors as stored
+        on stored.passage_id = passage.id and stored.model = p_archive.next_embedding
+    where p_archive.next_embedding is not null and passage.archive_id = p_archive.id
+$$;
 
 CREATE FUNCTION remanence.author_v1() RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -1537,6 +1626,90 @@ CREATE FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) RETURNS 
     limit p_limit
 $$;
 
+CREATE FUNCTION remanence.gap_fill_v1(p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    with still as materialized (
+        select passage.id, passage.org_id, passage.archive_id, item -> 'values' as numbers
+        from jsonb_array_elements(p -> 'vectors') as item
+        join remanence.passages as passage
+            on passage.id = item ->> 'id' and passage.version = (item ->> 'version')::integer
+        where passage.archive_id = p ->> 'archive_id'
+        order by passage.id
+        for share of passage
+    )
+    insert into remanence.passage_vectors (
+        passage_id, org_id, archive_id, model, dimensions, embedding)
+    select still.id, still.org_id, still.archive_id, p ->> 'model',
+        jsonb_array_length(still.numbers), remanence.to_halfvec(array(
+            select value::real from jsonb_array_elements_text(still.numbers) as value))
+    from still
+    on conflict (passage_id, model) do nothing;
+    update remanence.archive_gaps
+    set cursor_id = p ->> 'cursor_id',
+        refused = refused || array(select jsonb_array_elements_text(p -> 'refused')),
+        claimed_until = clock_timestamp() + (p ->> 'hold_ms')::integer * interval '1 millisecond'
+    where archive_id = p ->> 'archive_id' and claim = p ->> 'claim';
+end
+$$;
+
+CREATE FUNCTION remanence.gap_load_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    gap remanence.archive_gaps;
+    archive remanence.archives;
+    wanted text;
+    missing jsonb;
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    update remanence.archive_gaps
+    set claim = p ->> 'claim', claimed_until = clock_timestamp()
+        + (p ->> 'hold_ms')::integer * interval '1 millisecond'
+    where archive_id = p ->> 'archive_id'
+        and (claim = p ->> 'claim' or claimed_until is null or claimed_until < clock_timestamp())
+    returning * into gap;
+    if not found then
+        return '{"outcome": "none"}';
+    end if;
+    select coalesce(next_embedding, embedding) into wanted
+    from remanence.archives where id = gap.archive_id;
+    missing := remanence.missing_vectors_v1(gap, wanted, false, (p ->> 'page_limit')::integer);
+    if wanted is null or missing = '[]' then
+        -- who is storing now is waited for, and seen by the second look
+        select * into archive from remanence.archives where id = gap.archive_id for no key update;
+        wanted := coalesce(archive.next_embedding, archive.embedding);
+        missing := remanence.missing_vectors_v1(gap, wanted, true, (p ->> 'page_limit')::integer);
+    end if;
+    if wanted is not null and missing <> '[]' then
+        return jsonb_build_object('outcome', 'ok', 'model', wanted, 'passages', missing);
+    end if;
+    update remanence.archives
+    set embedding = wanted, next_embedding = null, updated_at = clock_timestamp()
+    where id = gap.archive_id and next_embedding is not null;
+    delete from remanence.passage_vectors
+    where archive_id = gap.archive_id and model <> wanted;
+    delete from remanence.archive_gaps where archive_id = gap.archive_id;
+    return '{"outcome": "none"}';
+end
+$$;
+
+CREATE FUNCTION remanence.gaps_due_v1(p_limit integer) RETURNS TABLE(org_id text, archive_id text, model text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select gap.org_id, gap.archive_id, coalesce(archive.next_embedding, archive.embedding)
+    from remanence.archive_gaps as gap
+    join remanence.archives as archive on archive.id = gap.archive_id
+    where gap.claimed_until is null or gap.claimed_until < pg_catalog.clock_timestamp()
+    order by pg_catalog.row_number() over (
+            partition by gap.org_id order by gap.claimed_until nulls first, gap.archive_id),
+        gap.claimed_until nulls first
+    limit p_limit
+$$;
+
 CREATE FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1726,7 +1899,9 @@ begin
             select value::real from jsonb_array_elements_text(item -> 'embedding') as value))
     from jsonb_array_elements(p_passages) as item
     where jsonb_typeof(item -> 'embedding') = 'array'
-    on conflict (passage_id) do nothing;
+    on conflict (passage_id, model) do nothing;
+    perform remanence.note_gaps_v1(
+        p_archive_id, array(select item ->> 'id' from jsonb_array_elements(p_passages) as item));
 end
 $$;
 
@@ -2032,6 +2207,49 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.message_vectors_add_v1(p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    handle text := p ->> 'model';
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    -- the place that has the model already, or else the one that no other wanted model has
+    update remanence.conversations as conv
+    set vectors_model = case when place.is_first then handle else conv.vectors_model end,
+        vectors_to_seq = case when place.is_first then (p ->> 'to_seq')::bigint
+            else conv.vectors_to_seq end,
+        other_vectors_model = case when place.is_first then conv.other_vectors_model
+            else handle end,
+        other_vectors_to_seq = case when place.is_first then conv.other_vectors_to_seq
+            else (p ->> 'to_seq')::bigint end,
+        vectors_claimed_until = case when conv.vectors_claim = p ->> 'claim'
+            then clock_timestamp() + (p ->> 'hold_ms')::integer * interval '1 millisecond'
+            else conv.vectors_claimed_until end
+    from (
+        select held.id, held.vectors_model is not distinct from handle
+                or held.other_vectors_model is distinct from handle
+                and held.vectors_model is distinct from
+                    case when agent.embedding = handle then agent.next_embedding
+                        else agent.embedding end as is_first
+        from remanence.conversations as held
+        join remanence.agents as agent on agent.id = held.agent_id
+        where held.id = p ->> 'conversation_id'
+    ) as place
+    where conv.id = place.id;
+    insert into remanence.message_vectors (
+        message_id, org_id, agent_id, model, dimensions, embedding)
+    select msg.id, msg.org_id, msg.agent_id, handle,
+        jsonb_array_length(item -> 'values'), remanence.to_halfvec(array(
+            select value::real from jsonb_array_elements_text(item -> 'values') as value))
+    from jsonb_array_elements(p -> 'vectors') as item
+    join remanence.messages as msg on msg.id = item ->> 'id'
+    where msg.org_id = remanence.current_org()
+    on conflict (message_id, model) do update
+    set dimensions = excluded.dimensions, embedding = excluded.embedding;
+end
+$$;
+
 CREATE FUNCTION remanence.messages_reset_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2083,6 +2301,52 @@ CREATE FUNCTION remanence.missing_block_v1(p jsonb) RETURNS jsonb
     end
 $$;
 
+CREATE TABLE remanence.archive_gaps (
+    archive_id text NOT NULL,
+    org_id text NOT NULL,
+    claim text,
+    claimed_until timestamp with time zone,
+    cursor_id text,
+    refused text[] DEFAULT '{}'::text[] NOT NULL
+);
+
+COMMENT ON TABLE remanence.archive_gaps IS 'Archives in which passages may lack vectors.';
+
+COMMENT ON COLUMN remanence.archive_gaps.archive_id IS 'Of the archive; goes with it.';
+
+COMMENT ON COLUMN remanence.archive_gaps.org_id IS 'Whose it is.';
+
+COMMENT ON COLUMN remanence.archive_gaps.claim IS 'Token of the sweep that fills it.';
+
+COMMENT ON COLUMN remanence.archive_gaps.claimed_until IS 'Until then no other sweep does.';
+
+COMMENT ON COLUMN remanence.archive_gaps.cursor_id IS 'The last passage that was looked at, by created_at and id; null: none yet.';
+
+COMMENT ON COLUMN remanence.archive_gaps.refused IS 'Passages whose text the model refuses; they go without.';
+
+CREATE FUNCTION remanence.missing_vectors_v1(p_gap remanence.archive_gaps, p_model text, p_from_start boolean, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+    return (
+        select coalesce(jsonb_agg(to_jsonb(missing) order by missing.created_at, missing.id), '[]')
+        from (
+            select passage.id, passage.version, passage.text, passage.created_at
+            from remanence.passages as passage
+            where passage.archive_id = p_gap.archive_id
+                and (p_from_start or p_gap.cursor_id is null
+                    or (passage.created_at, passage.id) > (
+                        select seen.created_at, seen.id
+                        from remanence.passages as seen where seen.id = p_gap.cursor_id))
+                and passage.id <> all(p_gap.refused)
+                and not exists (
+                    select from remanence.passage_vectors as stored
+                    where stored.passage_id = passage.id and stored.model = p_model)
+            order by passage.created_at, passage.id
+            limit p_limit) as missing);
+end
+$$;
+
 CREATE FUNCTION remanence.moment_v1(p_after timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS $$
@@ -2094,6 +2358,50 @@ begin
         perform set_config('remanence.moment', moment::text, true);
     end if;
     return greatest(moment, p_after + interval '1 microsecond');
+end
+$$;
+
+CREATE FUNCTION remanence.move_agent_v1(p_agent remanence.agents, p_wanted remanence.agents) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    former text := coalesce(p_agent.next_embedding, p_agent.embedding);
+    handle text := coalesce(p_wanted.next_embedding, p_wanted.embedding);
+begin
+    update remanence.agents
+    set embedding = p_wanted.embedding, next_embedding = p_wanted.next_embedding
+    where id = p_agent.id;
+    if handle is distinct from former then
+        perform remanence.move_archive_v1(archive.id, handle)
+        from remanence.archives_agents as link
+        join remanence.archives as archive on archive.id = link.archive_id
+        where link.agent_id = p_agent.id and link.is_owner
+            and coalesce(archive.next_embedding, archive.embedding) is not distinct from former;
+    end if;
+end
+$$;
+
+CREATE FUNCTION remanence.move_archive_v1(p_archive_id text, p_handle text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    archive remanence.archives;
+begin
+    select * into archive from remanence.archives where id = p_archive_id for no key update;
+    update remanence.archives
+    set embedding = case when p_handle is null or archive.embedding is null then p_handle
+            else archive.embedding end,
+        next_embedding = nullif(p_handle, coalesce(archive.embedding, p_handle)),
+        updated_at = clock_timestamp()
+    where id = archive.id;
+    if p_handle is null then
+        delete from remanence.archive_gaps where archive_id = archive.id;
+    else
+        insert into remanence.archive_gaps as gap (archive_id, org_id)
+        values (archive.id, archive.org_id)
+        on conflict (archive_id) do update
+        set cursor_id = null, refused = '{}', claim = null, claimed_until = null;
+    end if;
 end
 $$;
 
@@ -2131,6 +2439,22 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.moving_agents_v1(p_limit integer) RETURNS TABLE(org_id text, agent_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select agent.org_id, agent.id
+    from remanence.agents as agent
+    where agent.next_embedding is not null
+        and not exists (
+            select from remanence.conversations as conv
+            where conv.agent_id = agent.id
+                and remanence.vectors_to_seq_v1(conv, agent.next_embedding)
+                    < remanence.vectors_to_seq_v1(conv, agent.embedding))
+    order by agent.updated_at
+    limit p_limit
+$$;
+
 CREATE FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2141,6 +2465,28 @@ CREATE FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_start
         else exp(greatest(-700, extract(epoch from span.ends - p_moment) / 1209600))
     end), 0)::double precision
     from unnest(p_starts, p_ends) as span (starts, ends)
+$$;
+
+CREATE FUNCTION remanence.note_gaps_v1(p_archive_id text, p_passage_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    archive remanence.archives;
+begin
+    -- who stores, and the sweep that finds nothing missing, wait for each other
+    select * into archive from remanence.archives where id = p_archive_id for share;
+    insert into remanence.archive_gaps (archive_id, org_id)
+    select archive.id, archive.org_id
+    where coalesce(archive.next_embedding, archive.embedding) is not null
+        and exists (
+            select from remanence.passages as passage
+            where passage.id = any(p_passage_ids) and passage.archive_id = archive.id
+                and not exists (
+                    select from remanence.passage_vectors as stored
+                    where stored.passage_id = passage.id
+                        and stored.model = coalesce(archive.next_embedding, archive.embedding)))
+    on conflict (archive_id) do nothing;
+end
 $$;
 
 CREATE FUNCTION remanence.number_passage_v1() RETURNS trigger
@@ -2166,7 +2512,8 @@ begin
     order by link.is_owner desc, link.created_at limit 1;
     if own is null then
         insert into remanence.archives (id, org_id, name, embedding)
-        values (p_new_id, p_agent.org_id, p_agent.name || '''s archive', p_agent.embedding);
+        values (p_new_id, p_agent.org_id, p_agent.name || '''s archive',
+            coalesce(p_agent.next_embedding, p_agent.embedding));
         insert into remanence.archives_agents (org_id, agent_id, archive_id, is_owner)
         values (p_agent.org_id, p_agent.id, p_new_id, true);
         own := p_new_id;
@@ -3031,15 +3378,17 @@ CREATE FUNCTION remanence.set_vector_v1(p jsonb) RETURNS void
     AS $$
 begin
     delete from remanence.passage_vectors where passage_id = p ->> 'passage_id';
-    if jsonb_typeof(p -> 'embedding') <> 'array' then
-        return;
+    if jsonb_typeof(p -> 'embedding') = 'array' then
+        insert into remanence.passage_vectors (
+            passage_id, org_id, archive_id, model, dimensions, embedding)
+        select passage.id, passage.org_id, passage.archive_id, p ->> 'embedding_model',
+            jsonb_array_length(p -> 'embedding'),
+            remanence.to_halfvec(array(
+                select value::real from jsonb_array_elements_text(p -> 'embedding') as value))
+        from remanence.passages as passage
+        where passage.id = p ->> 'passage_id';
     end if;
-    insert into remanence.passage_vectors (
-        passage_id, org_id, archive_id, model, dimensions, embedding)
-    select passage.id, passage.org_id, passage.archive_id, p ->> 'embedding_model',
-        jsonb_array_length(p -> 'embedding'),
-        remanence.to_halfvec(array(
-            select value::real from jsonb_array_elements_text(p -> 'embedding') as value))
+    perform remanence.note_gaps_v1(passage.archive_id, array[passage.id])
     from remanence.passages as passage
     where passage.id = p ->> 'passage_id';
 end
@@ -3888,6 +4237,38 @@ CREATE FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) RETURNS void
     where agent.id = attached.id
 $$;
 
+CREATE FUNCTION remanence.unembedded_load_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    update remanence.conversations
+    set vectors_claim = p ->> 'claim', vectors_claimed_until = clock_timestamp()
+        + (p ->> 'hold_ms')::integer * interval '1 millisecond'
+    where id = p ->> 'conversation_id' and (vectors_claim = p ->> 'claim'
+        or vectors_claimed_until is null or vectors_claimed_until < clock_timestamp());
+    if not found then
+        return '{"outcome": "none"}';
+    end if;
+    return (
+        select jsonb_build_object('outcome', 'ok', 'last_seq', conv.next_seq - 1, 'messages',
+            coalesce((
+                select jsonb_agg(to_jsonb(next) order by next.seq)
+                from (
+                    select msg.id, msg.seq, coalesce(msg.name, msg.role) || ': '
+                        || left(remanence.said(msg.role, msg.parts), 8000) as text
+                    from remanence.messages as msg
+                    where msg.conversation_id = conv.id
+                        and msg.seq > remanence.vectors_to_seq_v1(conv, p ->> 'model')
+                        and msg.role in ('user', 'assistant')
+                        and remanence.said(msg.role, msg.parts) is not null
+                    order by msg.seq
+                    limit (p ->> 'page_limit')::integer
+                ) as next), '[]'))
+        from remanence.conversations as conv where conv.id = p ->> 'conversation_id');
+end
+$$;
+
 CREATE FUNCTION remanence.unembedded_v1(p_limit integer) RETURNS TABLE(org_id text, conversation_id text, model text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -3903,6 +4284,40 @@ CREATE FUNCTION remanence.unembedded_v1(p_limit integer) RETURNS TABLE(org_id te
             partition by conv.org_id order by conv.last_message_at desc nulls last),
         conv.last_message_at desc nulls last
     limit p_limit
+$$;
+
+CREATE FUNCTION remanence.unembedded_v2(p_limit integer) RETURNS TABLE(org_id text, conversation_id text, model text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select conv.org_id, conv.id, wanted.model
+    from (
+        select agent.id, agent.embedding as model, 1 as turn from remanence.agents as agent
+        union all
+        select agent.id, agent.next_embedding, 2 from remanence.agents as agent
+    ) as wanted
+    join remanence.conversations as conv on conv.agent_id = wanted.id
+    where wanted.model is not null
+        and conv.next_seq > 1
+        and remanence.vectors_to_seq_v1(conv, wanted.model) <> conv.next_seq - 1
+        and (conv.vectors_claimed_until is null
+            or conv.vectors_claimed_until < pg_catalog.clock_timestamp())
+    order by pg_catalog.row_number() over (
+            partition by conv.org_id
+            order by conv.last_message_at desc nulls last, conv.id, wanted.turn),
+        conv.last_message_at desc nulls last
+    limit p_limit
+$$;
+
+CREATE FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when p_conv.vectors_model = p_model and p_conv.vectors_to_seq < p_conv.next_seq
+            then p_conv.vectors_to_seq
+        when p_conv.other_vectors_model = p_model and p_conv.other_vectors_to_seq < p_conv.next_seq
+            then p_conv.other_vectors_to_seq
+        else 0 end  -- another model, or emptied meanwhile: from the beginning
 $$;
 
 CREATE FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) RETURNS boolean
@@ -4428,6 +4843,9 @@ ALTER TABLE ONLY remanence.agents
 ALTER TABLE ONLY remanence.agents_tools
     ADD CONSTRAINT agents_tools_pkey PRIMARY KEY (agent_id, tool_id);
 
+ALTER TABLE ONLY remanence.archive_gaps
+    ADD CONSTRAINT archive_gaps_pkey PRIMARY KEY (archive_id);
+
 ALTER TABLE ONLY remanence.archives_agents
     ADD CONSTRAINT archives_agents_pkey PRIMARY KEY (agent_id, archive_id);
 
@@ -4465,7 +4883,7 @@ ALTER TABLE ONLY remanence.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY remanence.message_vectors
-    ADD CONSTRAINT message_vectors_pkey PRIMARY KEY (message_id);
+    ADD CONSTRAINT message_vectors_pkey PRIMARY KEY (message_id, model);
 
 ALTER TABLE ONLY remanence.messages
     ADD CONSTRAINT messages_id_unique UNIQUE (id);
@@ -4477,7 +4895,7 @@ ALTER TABLE ONLY remanence.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY remanence.passage_vectors
-    ADD CONSTRAINT passage_vectors_pkey PRIMARY KEY (passage_id);
+    ADD CONSTRAINT passage_vectors_pkey PRIMARY KEY (passage_id, model);
 
 ALTER TABLE ONLY remanence.passage_versions
     ADD CONSTRAINT passage_versions_pkey PRIMARY KEY (passage_id, version);
@@ -4665,6 +5083,9 @@ ALTER TABLE ONLY remanence.agents_tools
 ALTER TABLE ONLY remanence.agents_tools
     ADD CONSTRAINT agents_tools_tool_id_fkey FOREIGN KEY (tool_id) REFERENCES remanence.tools(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY remanence.archive_gaps
+    ADD CONSTRAINT archive_gaps_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES remanence.archives(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY remanence.archives_agents
     ADD CONSTRAINT archives_agents_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES remanence.agents(id) ON DELETE CASCADE;
 
@@ -4774,6 +5195,10 @@ CREATE POLICY agents_of_org ON remanence.agents TO remanence_app USING ((org_id 
 ALTER TABLE remanence.agents_tools ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY agents_tools_of_org ON remanence.agents_tools TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
+ALTER TABLE remanence.archive_gaps ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY archive_gaps_of_org ON remanence.archive_gaps TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
 ALTER TABLE remanence.archives ENABLE ROW LEVEL SECURITY;
 
@@ -4891,6 +5316,9 @@ GRANT ALL ON FUNCTION remanence.add_usage_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_blocks_v1(p_agent_id text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.agent_change_over_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.agent_change_over_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.agent_create_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.agent_create_v1(p jsonb) TO remanence_app;
 
@@ -4942,6 +5370,9 @@ GRANT ALL ON FUNCTION remanence.archive_fill_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.archive_link_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.archive_link_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.archive_update_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.archive_update_v1(p jsonb) TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archives TO remanence_app;
 
@@ -5060,6 +5491,15 @@ GRANT ALL ON FUNCTION remanence.fork_blocks_v1(p jsonb, p_at timestamp with time
 REVOKE ALL ON FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.full_blocks_v1(p_limit integer, p_share real) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.gap_fill_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.gap_fill_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.gap_load_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.gap_load_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.gaps_due_v1(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.gaps_due_v1(p_limit integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.has_phrase_v1(p_text text, p_phrases text[]) TO remanence_app;
 
@@ -5113,20 +5553,40 @@ GRANT ALL ON FUNCTION remanence.memory_at_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.message_vectors_add_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.message_vectors_add_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.messages_reset_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.messages_reset_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.missing_block_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.missing_block_v1(p jsonb) TO remanence_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.archive_gaps TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.missing_vectors_v1(p_gap remanence.archive_gaps, p_model text, p_from_start boolean, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.missing_vectors_v1(p_gap remanence.archive_gaps, p_model text, p_from_start boolean, p_limit integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.moment_v1(p_after timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.moment_v1(p_after timestamp with time zone) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.move_agent_v1(p_agent remanence.agents, p_wanted remanence.agents) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.move_agent_v1(p_agent remanence.agents, p_wanted remanence.agents) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.move_archive_v1(p_archive_id text, p_handle text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.move_archive_v1(p_archive_id text, p_handle text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.move_window_v1(p_conv remanence.conversations, p_step_id text, p_eviction jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.moving_agents_v1(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.moving_agents_v1(p_limit integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.nearness_v1(p_moment timestamp with time zone, p_starts timestamp with time zone[], p_ends timestamp with time zone[]) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.note_gaps_v1(p_archive_id text, p_passage_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.note_gaps_v1(p_archive_id text, p_passage_ids text[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.number_passage_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.number_passage_v1() TO remanence_app;
@@ -5307,8 +5767,17 @@ GRANT ALL ON FUNCTION remanence.touch_agent_v1(p_agent_id text) TO remanence_app
 REVOKE ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.touch_agents_of_tool_v1(p_tool_id text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.unembedded_load_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.unembedded_load_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.unembedded_v1(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.unembedded_v1(p_limit integer) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.unembedded_v2(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.unembedded_v2(p_limit integer) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;

@@ -76,6 +76,56 @@ def test_archive_takes_a_model_in_either_form(client: Letta) -> None:
     assert new.embedding_config.handle == old.embedding_config.handle == "openai/small"
 
 
+def test_another_model_becomes_the_next_one_and_can_be_taken_back(client: Letta) -> None:
+    made = client.archives.create(name="x", embedding="openai/small")
+    client.archives.passages.create(made.id, text="a navy door")
+
+    moved = client.archives.update(made.id, extra_body={"embedding": "openai/large"})
+    back = client.archives.update(made.id, extra_body={"embedding": "openai/small"})
+    none = client.archives.update(made.id, extra_body={"embedding": None})
+
+    assert moved.embedding_config is not None
+    assert moved.embedding_config.handle == "openai/large"
+    assert reembedding(moved) == {"in_use": "openai/small", "passages": 1, "passages_done": 0}
+    assert back.embedding_config is not None
+    assert (back.embedding_config.handle, reembedding(back)) == ("openai/small", None)
+    assert (none.embedding_config, reembedding(none)) == (None, None)
+    with pytest.raises(NotFoundError, match="no/such"):
+        client.archives.update(made.id, name="y", extra_body={"embedding": "no/such"})
+    assert client.archives.retrieve(made.id).name == "x"
+
+
+def reembedding(archive: Any) -> Any:
+    return archive.model_extra["reembedding"]
+
+
+def test_an_agents_own_archive_changes_with_it_and_a_shared_one_does_not(client: Letta) -> None:
+    agent = client.agents.create(name=uuid.uuid4().hex, model=MODEL, embedding="openai/small")
+    client.agents.passages.create(agent.id, text="a navy door")
+    shared = client.archives.create(name="shared", embedding="openai/small")
+    client.agents.archives.attach(shared.id, agent_id=agent.id)
+
+    moved = client.agents.update(agent.id, embedding="openai/large")
+    named = client.agents.update(agent.id, name="still changing")
+
+    for seen in (moved, named):
+        assert (seen.embedding, in_use(seen)) == ("openai/large", "openai/small")
+    own, other = sorted(
+        client.archives.list(agent_id=agent.id).items, key=lambda archive: archive.id == shared.id
+    )
+    assert reembedding(own) == {"in_use": "openai/small", "passages": 1, "passages_done": 0}
+    assert reembedding(other) is None
+    back = client.agents.update(agent.id, embedding="openai/small")
+    assert (back.embedding, in_use(back)) == ("openai/small", "openai/small")
+    assert reembedding(client.archives.retrieve(own.id)) is None
+
+
+def in_use(agent: AgentState) -> Any:
+    extra = agent.model_extra
+    assert extra is not None
+    return extra["embedding_in_use"]
+
+
 def test_list_pages_and_filters(client: Letta, agent: AgentState) -> None:
     name = uuid.uuid4().hex
     made = [client.archives.create(name=name).id for _ in range(3)]

@@ -19,6 +19,7 @@ from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.types import Message, RunOptions
 from remanence.db.connect import OneConnection
 from remanence.db.facts import PostgresFacts
+from remanence.db.gaps import Gaps
 from remanence.db.message_vectors import MessageVectors
 from remanence.db.overflow import PostgresOverflow
 from remanence.db.queries import Queries
@@ -74,6 +75,7 @@ class World:
             recall=PostgresRecall(queries),
             facts=PostgresFacts(queries),
             overflow=PostgresOverflow(queries),
+            gaps=Gaps(queries),
             message_vectors=MessageVectors(queries),
             models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,

@@ -24,6 +24,7 @@ from remanence.correlation import correlation_id
 from remanence.db.catalog import Catalog
 from remanence.db.connect import Connections, OneConnection, PooledConnections
 from remanence.db.facts import PostgresFacts
+from remanence.db.gaps import Gaps
 from remanence.db.history import History
 from remanence.db.message_vectors import MessageVectors
 from remanence.db.ongoing import Ongoing
@@ -132,6 +133,7 @@ def build(
         busy_wait_s=settings.busy_wait_s,
         facts=PostgresFacts(queries),
         overflow=PostgresOverflow(queries),
+        gaps=Gaps(queries),
         custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings), opener=sealer),
         caller=HttpCaller(
             secret=settings.callback_secret,

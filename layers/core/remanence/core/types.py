@@ -121,7 +121,8 @@ class Agent:
     """An agent's configuration. `model` and `embedding` are `provider/name` handles.
 
     `version` grows with every change of the row, its tools or its attached blocks, so that a
-    running step notices. `context_window_limit` is in tokens. `caps` bound what it may spend, as
+    running step notices. `embedding` is what searches use; `next_embedding` replaces it once its
+    vectors are made. `context_window_limit` is in tokens. `caps` bound what it may spend, as
     stored; None: nothing does (core.spend reads them). `extras` keeps the fields of the
     protocol that have no behaviour here, so that they read back as they were written.
     """
@@ -150,6 +151,7 @@ class Agent:
     last_run_completion: datetime | None = None
     last_run_duration_ms: int | None = None
     caps: JsonObject | None = None
+    next_embedding: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

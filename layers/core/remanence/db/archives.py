@@ -6,7 +6,6 @@ inserts itself, and every search, is in db/recall.py.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A collection of passages; `embedding` is the handle of its model, None: words only."""
+    """A collection of passages; `embedding` is the handle of its model, None: words only.
+
+    `next_embedding` is the one it changes to: of `passages`, so many are `done`. None: it does not.
+    """
 
     id: str
     name: str
@@ -37,6 +39,9 @@ class Archive:
     metadata: JsonObject
     created_at: datetime
     updated_at: datetime
+    next_embedding: str | None
+    passages: int
+    passages_done: int
 
 
 class Archives:
@@ -89,15 +94,17 @@ class Archives:
         return [_archive(row["archive"]) for row in rows]
 
     def update_archive(self, org_id: OrgId, archive_id: str, columns: JsonObject) -> Archive:
-        """Set name and description, those that are given.
+        """Set name, description and embedding, those that are given.
+
+        Another model than the one in use becomes the next one: the sweep makes its vectors.
 
         Raises:
             NotFound: there is none with this id.
         """
-        row = self._queries.one(
-            "update_archive", org_id, archive_id=archive_id, columns=json.dumps(columns)
+        answer = call_catalog(
+            self._queries, "update_archive", org_id=org_id, archive_id=archive_id, columns=columns
         )
-        return _archive(_found(row, "archive", archive_id)["archive"])
+        return _archive(answer["archive"])
 
     def delete_archive(self, org_id: OrgId, archive_id: str) -> None:
         """Delete an archive with its passages.
@@ -156,4 +163,7 @@ def _archive(row: Row) -> Archive:
         metadata=row["metadata"],
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
+        next_embedding=row["next_embedding"],
+        passages=row["passages"],
+        passages_done=row["passages_done"],
     )

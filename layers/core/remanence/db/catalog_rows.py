@@ -37,6 +37,7 @@ def agent_to_row(agent: Agent) -> JsonObject:
         "system": agent.system,
         "model": agent.model,
         "embedding": agent.embedding,
+        "next_embedding": agent.next_embedding,
         "description": agent.description,
         "context_window_limit": agent.context_window_limit,
         "model_settings": asdict(agent.model_settings),

@@ -14,7 +14,7 @@ from remanence.core.message_vectors import Unembedded, UnembeddedBatch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from remanence.db.queries import Queries
+    from remanence.db.queries import Queries, Row
 
 
 class MessageVectors:
@@ -34,17 +34,13 @@ class MessageVectors:
             for row in self._queries.call("list_unembedded", limit=limit)
         ]
 
-    def load_unembedded(self, due: Unembedded, *, limit: int) -> UnembeddedBatch:
+    def load_unembedded(
+        self, due: Unembedded, *, claim: str, hold_ms: int, limit: int
+    ) -> UnembeddedBatch | None:
         """See `engine.sweep_ports.MessageVectors`."""
-        row = self._queries.one(
-            "load_unembedded",
-            due.org_id,
-            conversation_id=due.conversation_id,
-            model=due.model,
-            page_limit=limit,
-        )
-        if row is None:
-            return UnembeddedBatch(texts={}, to_seq=0, is_last=True)
+        row = self._call("load_unembedded", due, claim=claim, hold_ms=hold_ms, page_limit=limit)
+        if row["outcome"] != "ok":
+            return None
         messages = row["messages"]
         is_last = len(messages) < limit
         return UnembeddedBatch(
@@ -54,15 +50,36 @@ class MessageVectors:
         )
 
     def add_message_vectors(
-        self, due: Unembedded, vectors: Mapping[str, Sequence[float]], *, to_seq: int
+        self,
+        due: Unembedded,
+        vectors: Mapping[str, Sequence[float]],
+        *,
+        to_seq: int,
+        claim: str,
+        hold_ms: int,
     ) -> None:
         """See `engine.sweep_ports.MessageVectors`."""
         items = [{"id": key, "values": list(values)} for key, values in vectors.items()]
-        self._queries.rows(
-            "add_message_vectors",
-            due.org_id,
-            conversation_id=due.conversation_id,
-            model=due.model,
-            to_seq=to_seq,
-            vectors=json.dumps(items),
+        self._call(
+            "add_message_vectors", due, claim=claim, hold_ms=hold_ms, to_seq=to_seq, vectors=items
         )
+
+    def list_moving_agents(self, *, limit: int) -> list[tuple[OrgId, str]]:
+        """See `engine.sweep_ports.MessageVectors`."""
+        found = self._queries.call("list_moving_agents", limit=limit)
+        return [(OrgId(row["org_id"]), row["agent_id"]) for row in found]
+
+    def change_over(self, org_id: OrgId, agent_id: str) -> bool:
+        """See `engine.sweep_ports.MessageVectors`."""
+        call = json.dumps({"org_id": org_id, "agent_id": agent_id})
+        answer: Row = self._queries.call("change_over_agent", call=call)
+        return bool(answer["outcome"] == "ok")
+
+    def _call(self, name: str, due: Unembedded, **call: object) -> Row:
+        whose = {
+            "org_id": due.org_id,
+            "conversation_id": due.conversation_id,
+            "model": due.model,
+        }
+        answer: Row = self._queries.call(name, call=json.dumps(whose | call))
+        return answer

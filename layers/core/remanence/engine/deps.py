@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Tenants,
         Zones,
     )
-    from remanence.engine.sweep_ports import FactStore, MessageVectors, OverflowStore
+    from remanence.engine.sweep_ports import FactStore, Gaps, MessageVectors, OverflowStore
     from remanence.engine.watch import StepSeen
 
 
@@ -52,6 +52,7 @@ class EngineDeps:
         caller: tells callers that their runs are over; None: this process tells nobody.
         facts: keeps what the sweep reads of history for good; None: it reads nothing.
         overflow: keeps blocks small for the sweep; None: it leaves them as they are.
+        gaps: finds passages without vectors for the sweep; None: it leaves them so.
         cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
         tenants: the models of each organization; None: all have the same.
         watch: told of each committed step.
@@ -81,6 +82,7 @@ class EngineDeps:
     watch: Callable[[StepSeen], None] = log_step
     facts: FactStore | None = None
     overflow: OverflowStore | None = None
+    gaps: Gaps | None = None
     reach: Callable[[Point], None] = pass_by
 
     def for_org(self, org_id: OrgId, own: Sequence[OwnProvider] | None = None) -> EngineDeps:

@@ -85,9 +85,9 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
             left_s = deadline - finders.monotonic()
             return finders.custom_tools.run(state.org_id, lookup, timeout_s=left_s)
         case ArchivalInsert():
-            return _embedded(lookup.text, state, models, deadline)
+            return _embedded(lookup.text, _archive_model(state, recall), models, deadline)
         case ArchivalSearch():
-            query = _embedded(lookup.query, state, models, deadline)
+            query = _embedded(lookup.query, _archive_model(state, recall), models, deadline)
             hits = recall.search_passages(
                 state.org_id,
                 agent_id=state.agent.id,
@@ -103,7 +103,7 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
             )
             return Found(passages=tuple(hits_in_budget(hits, lookup.budget_tokens)))
         case ConversationSearch():
-            asked = _embedded(lookup.query, state, models, deadline)
+            asked = _embedded(lookup.query, state.agent.embedding, models, deadline)
             heard = recall.search_messages(
                 state.org_id,
                 agent_id=state.agent.id,
@@ -128,9 +128,15 @@ def _find(lookup: Lookup, state: State, finders: Finders, deadline: float) -> Fi
             )
 
 
-def _embedded(text: str, state: State, models: Models, deadline: float) -> Embedded:
+def _archive_model(state: State, recall: Recall) -> str | None:
+    """The model of the agent's own archive, which changes to another at a time of its own."""
+    if state.agent.embedding is None:
+        return None
+    return recall.load_own_archive(state.org_id, state.agent.id).embedding
+
+
+def _embedded(text: str, handle: str | None, models: Models, deadline: float) -> Embedded:
     """The vector of a text, or none: words find a passage too, so a failure costs only rank."""
-    handle = state.agent.embedding
     if handle is None or not text.strip():
         return Embedded()
     try:

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 # What one sweep looks at; the next one takes the rest.
 CONVERSATIONS_LIMIT = 50
+AGENTS_LIMIT = 50
+# How long a sweep that died, or whose model did not answer, keeps a conversation from the others.
+HOLD_MS = 60 * 1000
 
 
 def embed_messages(deps: EngineDeps, *, deadline: float) -> int:
     """Make the vectors that conversations lack, as far as the time goes.
 
-    Safe to repeat, also by two at once: both make the same vectors. A model that does not answer is
-    left alone until the next sweep.
+    An agent that changes to another model gets the vectors of both until it has all of the next
+    one's, and changes over then. Safe to repeat, also by two at once: a conversation is claimed. A
+    model that does not answer is left alone for the time of the claim.
 
     Args:
         deps: the world.
@@ -43,18 +47,30 @@ def embed_messages(deps: EngineDeps, *, deadline: float) -> int:
         except AppError as error:
             log_no_vector(due.model, error)
             silent.add((due.org_id, due.model))
+    for org_id, agent_id in deps.message_vectors.list_moving_agents(limit=AGENTS_LIMIT):
+        deps.message_vectors.change_over(org_id, agent_id)
     return made
 
 
 def _embed(deps: EngineDeps, due: Unembedded, deadline: float) -> int:
     made = 0
+    claim = deps.new_token()
     while deps.monotonic() < deadline:
-        batch = deps.message_vectors.load_unembedded(due, limit=EMBED_BATCH)
+        batch = deps.message_vectors.load_unembedded(
+            due, claim=claim, hold_ms=HOLD_MS, limit=EMBED_BATCH
+        )
+        if batch is None:
+            break
         texts = list(batch.texts.values())
         limit = min(deadline, deps.monotonic() + EMBED_LIMIT_S)
         vectors = deps.models.embed(due.model, texts, deadline=limit) if texts else []
+        goes_on = not batch.is_last and deps.monotonic() < deadline
         deps.message_vectors.add_message_vectors(
-            due, dict(zip(batch.texts, vectors, strict=True)), to_seq=batch.to_seq
+            due,
+            dict(zip(batch.texts, vectors, strict=True)),
+            to_seq=batch.to_seq,
+            claim=claim,
+            hold_ms=HOLD_MS if goes_on else 0,
         )
         made += len(vectors)
         if batch.is_last:

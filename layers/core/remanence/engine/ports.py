@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, tzinfo
 
-    from remanence.core.archival import VectorOf
+    from remanence.core.archival import OwnArchive, VectorOf
     from remanence.core.callbacks import CallbackAnswer, DueCallback
     from remanence.core.claims import (
         BlocksMoved,
@@ -217,6 +217,14 @@ class Ledger(Protocol):
 
 class Recall(Protocol):
     """Search over what is not in the context."""
+
+    def load_own_archive(self, org_id: OrgId, agent_id: str) -> OwnArchive:
+        """What the archive of an agent's insertions is, or will be.
+
+        Raises:
+            NotFound: no such agent.
+        """
+        ...
 
     def search_passages(  # noqa: PLR0913  the filters of one search
         self,

@@ -2,7 +2,7 @@
 
 Path: functions/compact, or the ticker of a server -> sweep -> engine.compact / engine.callback.
 What is cheap comes first; what asks a model comes last, for as long as time and allowance last;
-vectors of messages come after all.
+vectors come after all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from remanence.engine.callback import call_back
 from remanence.engine.compact import compact
 from remanence.engine.facts import archive_facts
+from remanence.engine.gaps import fill_gaps
 from remanence.engine.message_vectors import embed_messages
 from remanence.engine.overflow import move_overflow
 from remanence.engine.summaries import Allowance
@@ -42,7 +43,7 @@ class SweepReport:
 
     `moved`: blocks of core memory that were made smaller. `read`: spans of compacted history that
     were read for facts. `model_calls` and `model_tokens` are what summaries and facts cost.
-    `embedded`: messages that got vectors.
+    `embedded`: messages and passages that got vectors.
     """
 
     rung: int = 0
@@ -100,7 +101,7 @@ def sweep(
         read=read,
         model_calls=model_calls - allowance.calls,
         model_tokens=model_tokens - allowance.tokens,
-        embedded=embed_messages(deps, deadline=deadline),
+        embedded=embed_messages(deps, deadline=deadline) + fill_gaps(deps, deadline=deadline),
     )
 
 

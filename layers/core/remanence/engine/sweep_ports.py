@@ -1,6 +1,6 @@
 """What the sweep asks of the database beyond `engine.ports.Store`, as protocols.
 
-Path: engine.facts, engine.overflow, engine.message_vectors -> here <- db.
+Path: engine.facts, engine.overflow, engine.message_vectors, engine.gaps -> here <- db.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from remanence.core.archival import NewText
     from remanence.core.fact_merge import FactChanges
     from remanence.core.facts import Fact
+    from remanence.core.gaps import Filling, Gap, GapBatch
     from remanence.core.ids import OrgId
     from remanence.core.message_vectors import Unembedded, UnembeddedBatch
     from remanence.core.overflow import BlockDue, FullBlock
@@ -104,12 +105,59 @@ class MessageVectors(Protocol):
         """Conversations that lack vectors, over all organizations, which take turns."""
         ...
 
-    def load_unembedded(self, due: Unembedded, *, limit: int) -> UnembeddedBatch:
-        """The next texts of one; none when it is gone."""
+    def load_unembedded(
+        self, due: Unembedded, *, claim: str, hold_ms: int, limit: int
+    ) -> UnembeddedBatch | None:
+        """Claim one for so long, or go on with it, and read its next texts.
+
+        Returns:
+            None when it is gone, or another sweep's.
+        """
         ...
 
     def add_message_vectors(
-        self, due: Unembedded, vectors: Mapping[str, Sequence[float]], *, to_seq: int
+        self,
+        due: Unembedded,
+        vectors: Mapping[str, Sequence[float]],
+        *,
+        to_seq: int,
+        claim: str,
+        hold_ms: int,
     ) -> None:
-        """Keep vectors by message id, and that the conversation has them up to `to_seq`."""
+        """Keep vectors by message id, and that the conversation has them up to `to_seq`.
+
+        `hold_ms`: how long the claim holds from now on; 0 lets go of it.
+        """
+        ...
+
+    def list_moving_agents(self, *, limit: int) -> list[tuple[OrgId, str]]:
+        """Agents that may change to their next embedding model, over all organizations."""
+        ...
+
+    def change_over(self, org_id: OrgId, agent_id: str) -> bool:
+        """Let an agent search with its next model; False: it has not all vectors yet."""
+        ...
+
+
+class Gaps(Protocol):
+    """Passages that lack vectors. Each method is one round trip."""
+
+    def list_gaps(self, *, limit: int) -> list[Gap]:
+        """Archives that nobody fills, over all organizations, which take turns."""
+        ...
+
+    def load_gap(self, gap: Gap, *, claim: str, hold_ms: int, limit: int) -> GapBatch | None:
+        """Claim an archive for so long, or go on with it, and read what lacks vectors.
+
+        Returns:
+            None when it is gone or another sweep's, or when nothing lacks them any more: then the
+            archive has changed over to its next model.
+        """
+        ...
+
+    def fill_gap(self, gap: Gap, filling: Filling, *, claim: str, hold_ms: int) -> None:
+        """Keep vectors of passages that have not changed since; safe to repeat.
+
+        `hold_ms`: how long the claim holds from now on; 0 lets go of it.
+        """
         ...

@@ -71,7 +71,10 @@ def retrieve_archive(archive_id: ArchiveIdPath, call: ThisCall) -> ArchiveState:
 
 @router.patch("/v1/archives/{archive_id}")
 def update_archive(archive_id: ArchiveIdPath, body: UpdateArchive, call: ThisCall) -> ArchiveState:
-    """Change an archive."""
+    """Change an archive; passages get vectors of another model in the background."""
+    handle = body.to_handle(None)
+    if handle is not None:
+        call.models.check_embedding(handle)
     archives = call.deps.catalog.archives
     return archive_to_wire(archives.update_archive(call.org_id, archive_id, body.to_columns()))
 

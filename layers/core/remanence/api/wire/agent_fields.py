@@ -278,12 +278,14 @@ class AgentFields(WriteBody):
         return self.embedding_config.to_handle() if self.embedding_config else None
 
     def _with_embedding(self, agent: Agent) -> Agent:
+        if not {"embedding", "embedding_config"} & self.model_fields_set:
+            return agent
         handle = self.embedding_handle()
-        if handle is not None:
-            return replace(agent, embedding=handle)
-        if {"embedding", "embedding_config"} & self.model_fields_set:
-            return replace(agent, embedding=None)
-        return agent
+        in_use = agent.embedding
+        if handle is None or in_use is None:
+            return replace(agent, embedding=handle, next_embedding=None)
+        # searches go on with the vectors there are; the model in use cancels a change
+        return replace(agent, next_embedding=None if handle == in_use else handle)
 
     def _settings(self, settings: ModelSettings) -> ModelSettings:
         """Newer forms win over older ones."""

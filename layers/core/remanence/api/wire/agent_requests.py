@@ -136,13 +136,14 @@ class CreateAgent(AgentFields):
         agent_id = making.new_id("agent")
         rules = DEFAULT_RULES_BY_AGENT_TYPE[self.agent_type]
         with_rules = self.include_base_tool_rules is not False
+        names_embedding = bool({"embedding", "embedding_config"} & self.model_fields_set)
         return Agent(
             id=AgentId(agent_id),
             name=f"agent-{agent_id.partition('-')[2][:8]}",
             agent_type=self.agent_type,
             system=default_system(self.agent_type),
             model="",
-            embedding=making.default_embedding,
+            embedding=None if names_embedding else making.default_embedding,
             description=None,
             context_window_limit=DEFAULT_CONTEXT_WINDOW,
             model_settings=ModelSettings(),

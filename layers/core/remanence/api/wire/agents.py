@@ -63,6 +63,9 @@ class AgentState(BaseModel):
     last_updated_by_id: str | None = DEFAULT_USER_ID
     model: str = Field(description="provider/model.")
     embedding: str | None = Field(description="provider/model; null: searched by words only.")
+    embedding_in_use: str | None = Field(
+        description="Another one than `embedding` until the vectors of that one are made."
+    )
     model_settings: dict[str, Any] = Field(description="null in it: the provider's default.")
     llm_config: LlmConfig = Field(description="The old form of `model` and `model_settings`.")
     embedding_config: EmbeddingConfig | None = Field(description="The old form of `embedding`.")
@@ -136,7 +139,8 @@ def agent_to_wire(view: AgentView, *, with_tags: bool = True) -> AgentState:
         created_at=agent.created_at,
         updated_at=agent.updated_at,
         model=agent.model,
-        embedding=agent.embedding,
+        embedding=agent.next_embedding or agent.embedding,
+        embedding_in_use=agent.embedding,
         model_settings=settings_to_wire(agent),
         llm_config=llm_config_of(agent),
         embedding_config=embedding_config_of(agent),

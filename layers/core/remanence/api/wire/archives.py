@@ -22,6 +22,14 @@ from remanence.db.archives import Archive
 MAX_PASSAGES = 1_000
 
 
+class Reembedding(BaseModel):
+    """A change of the model of vectors: until it is done, searches use the one before."""
+
+    in_use: str | None = Field(description="provider/model that searches still use.")
+    passages: int = Field(description="How many there are.")
+    passages_done: int = Field(description="How many of them have the new vectors.")
+
+
 class ArchiveState(BaseModel):
     """A collection of passages that agents can search; several may share it."""
 
@@ -32,6 +40,9 @@ class ArchiveState(BaseModel):
         default="native", description="Vectors are in the same database."
     )
     embedding_config: EmbeddingConfig | None = Field(description="Null: searched by words only.")
+    reembedding: Reembedding | None = Field(
+        description="The change to the model of `embedding_config`; null: none is under way."
+    )
     metadata: dict[str, Any]
     created_at: Instant
     updated_at: Instant
@@ -45,27 +56,38 @@ def archive_to_wire(archive: Archive) -> ArchiveState:
         id=archive.id,
         name=archive.name,
         description=archive.description,
-        embedding_config=embedding_config_of_handle(archive.embedding),
+        embedding_config=embedding_config_of_handle(archive.next_embedding or archive.embedding),
+        reembedding=_reembedding(archive),
         metadata=archive.metadata,
         created_at=archive.created_at,
         updated_at=archive.updated_at,
     )
 
 
-class CreateArchive(WriteBody):
-    """A new archive."""
+def _reembedding(archive: Archive) -> Reembedding | None:
+    if archive.next_embedding is None:
+        return None
+    return Reembedding(
+        in_use=archive.embedding,
+        passages=archive.passages,
+        passages_done=archive.passages_done,
+    )
 
-    name: str = Field(min_length=1, max_length=500)
-    description: str | None = None
+
+class _EmbeddingFields(WriteBody):
+    """The model of an archive's vectors, in either form."""
+
     embedding: str | None = Field(
-        default=None, description="provider/model; null: the deployment's, if it has one."
+        default=None,
+        description="provider/model; null: the deployment's, if it has one; in a change, words "
+        "only.",
     )
     embedding_config: EmbeddingConfigFields | None = Field(
         default=None, description="Old form of `embedding`."
     )
 
     def to_handle(self, default: str | None) -> str | None:
-        """The handle of the model of its vectors, or None.
+        """The handle of the model, or None.
 
         Raises:
             InvalidRequest: embedding_config names neither a handle nor a provider.
@@ -75,17 +97,33 @@ class CreateArchive(WriteBody):
         return self.embedding_config.to_handle() if self.embedding_config else default
 
 
-class UpdateArchive(WriteBody):
-    """Changes of an archive: what is left out stays as it is."""
+class CreateArchive(_EmbeddingFields):
+    """A new archive."""
+
+    name: str = Field(min_length=1, max_length=500)
+    description: str | None = None
+
+
+class UpdateArchive(_EmbeddingFields):
+    """Changes of an archive: what is left out stays as it is.
+
+    Another model gets its vectors in the background; searches use the one before until then.
+    """
 
     name: str | None = Field(default=None, min_length=1, max_length=500)
     description: str | None = Field(default=None, description="Null: none.")
 
     def to_columns(self) -> JsonObject:
-        """The columns to set."""
+        """The columns to set.
+
+        Raises:
+            InvalidRequest: embedding_config names neither a handle nor a provider.
+        """
         columns: JsonObject = {} if self.name is None else {"name": self.name}
         if "description" in self.model_fields_set:
             columns["description"] = self.description
+        if {"embedding", "embedding_config"} & self.model_fields_set:
+            columns["embedding"] = self.to_handle(None)
         return columns
 
 

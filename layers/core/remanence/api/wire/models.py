@@ -155,7 +155,7 @@ def llm_config_of(agent: Agent) -> LlmConfig:
 
 def embedding_config_of(agent: Agent) -> EmbeddingConfig | None:
     """The old form of an agent's embedding model; None when it has none."""
-    config = embedding_config_of_handle(agent.embedding)
+    config = embedding_config_of_handle(agent.next_embedding or agent.embedding)
     return config and config.model_copy(update=_dict(agent.extras.get("embedding_config")))
 
 

@@ -4,7 +4,8 @@
 --          agent's); none when there is no such agent
 -- uses:    agents_pkey, archives_agents_pkey, archives_pkey
 select agent.timezone,
-    case when own.archive_id is null then agent.embedding else own.embedding end as embedding
+    case when own.archive_id is null
+        then coalesce(agent.next_embedding, agent.embedding) else own.embedding end as embedding
 from remanence.agents as agent
 left join lateral (
     select archive.id as archive_id, archive.embedding

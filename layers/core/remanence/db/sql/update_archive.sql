@@ -1,11 +1,5 @@
--- update_archive: changes what a caller sets of an archive.
--- takes:   archive_id text; columns jsonb {name, description}: those given are set
--- returns: 0..1 row: archive jsonb {see archive_view_v1}
+-- update_archive: changes what a caller sets of an archive; see the function.
+-- takes:   call jsonb {org_id, archive_id, columns}
+-- returns: 1 row: jsonb {outcome: ok | not_found, archive}
 -- uses:    archives_pkey
-update remanence.archives as archive
-set name = coalesce(%(columns)s::jsonb ->> 'name', archive.name),
-    description = case when %(columns)s::jsonb ? 'description'
-        then %(columns)s::jsonb ->> 'description' else archive.description end,
-    updated_at = clock_timestamp()
-where archive.id = %(archive_id)s::text and archive.org_id = remanence.current_org()
-returning remanence.archive_view_v1(archive) as archive
+select remanence.archive_update_v1(%(call)s::jsonb)
