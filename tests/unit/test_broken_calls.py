@@ -85,13 +85,25 @@ def test_search_that_fails_again_and_again_is_no_broken_call() -> None:
         state = advance(state, outcome, next_seq=state.conversation.next_seq + 2)
 
 
-def test_call_that_a_rule_forbids_is_no_broken_call() -> None:
+def test_run_ends_when_the_model_insists_on_what_a_rule_forbids() -> None:
     rule = ToolRule(type="run_first", tool_name="memory_insert")
     state = a_state(agent_tool_rules=(rule,))
 
-    state = after(state, *[calling(SEARCH)] * MAX_BROKEN_STEPS)
+    state = after(state, calling(SEARCH), calling(UNFIT, SEARCH))
+    outcome = outcome_of(state, calling(SEARCH))
 
-    assert outcome_of(state, calling(SEARCH)).stop_reason is None
+    assert outcome.stop_reason is StopReason.INVALID_TOOL_CALL
+    assert outcome.error is not None
+    assert "a rule forbids" in outcome.error.message
+
+
+def test_step_that_does_what_the_rule_asks_for_resets_the_count() -> None:
+    rule = ToolRule(type="run_first", tool_name="memory_insert")
+    state = a_state(agent_tool_rules=(rule,))
+
+    state = after(state, calling(SEARCH), calling(SEARCH), calling(SEARCH, GOOD))
+
+    assert outcome_of(state, calling(UNFIT)).stop_reason is None
 
 
 def test_call_that_worked_counts_as_good_though_its_tool_was_taken_away_since() -> None:

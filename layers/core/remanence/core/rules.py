@@ -41,6 +41,7 @@ _ORDERING: frozenset[RuleType] = frozenset(
 # that people write have some dozens of states; 2,000 take about 0.2 s.
 _MOST_STATES = 2_000
 _HIGHEST_LIMIT = 3
+_CONSTRAINT = "[ToolConstraintError] Cannot call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +152,12 @@ def needs_approval(rules: Sequence[ToolRule], tools: Sequence[Tool], name: str) 
 
 def constraint_error(name: str, allowed: Allowed) -> str:
     """What the model reads when it calls a tool that it may not call now."""
-    return (
-        f"[ToolConstraintError] Cannot call {name}, valid tools include: {sorted(allowed.names)}."
-    )
+    return f"{_CONSTRAINT} {name}, valid tools include: {sorted(allowed.names)}."
+
+
+def is_constraint_error(text: str) -> bool:
+    """Whether a call's return is what `constraint_error` says."""
+    return text.startswith(_CONSTRAINT)
 
 
 def render_rules(rules: Sequence[ToolRule]) -> str:

@@ -68,8 +68,9 @@ _BROKEN_CALLS = StepError(
     type=ProviderBadCalls.code,
     message=(
         f"the model made nothing but broken tool calls in {MAX_BROKEN_STEPS} steps in a row: of"
-        " tools that it does not have, or with arguments that do not fit. The run's messages say"
-        " what was wrong with each; another model, or fewer and simpler tools, may do better"
+        " tools that it does not have or a rule forbids, or with arguments that do not fit. The"
+        " run's messages say what was wrong with each; another model, or fewer and simpler tools"
+        " and rules, may do better"
     ),
 )
 
@@ -144,7 +145,7 @@ def apply_reply(  # noqa: PLR0913  the four inputs of a step, and what may not b
         state, calls, findings, allowed=plan.context.allowed, clock=clock, new_id=new_id
     )
     stop, notice = stop_after(state, reply, calls, result)
-    gives_up = stop is None and keeps_breaking(state, calls, clock)
+    gives_up = stop is None and keeps_breaking(state, calls, result.returns, clock)
     outcome = _outcome(
         plan,
         reply,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from remanence.core.calls import read_calls
 from remanence.core.exchange import Reply, ToolCall, ToolReturn
 from remanence.core.history import BY_MODEL
-from remanence.core.rules import after_step, missing_before_exit
+from remanence.core.rules import after_step, is_constraint_error, missing_before_exit
 from remanence.core.types import HEARTBEAT_AGENT_TYPES, StopReason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from remanence.core.calls import Call, CallResult, Clock
     from remanence.core.types import Message, State
@@ -60,44 +60,60 @@ def stop_after(
     return stop, notice
 
 
-def keeps_breaking(state: State, calls: Sequence[Call], clock: Clock) -> bool:
+def keeps_breaking(
+    state: State, calls: Sequence[Call], returns: Sequence[ToolReturn], clock: Clock
+) -> bool:
     """Whether this step is one too many of those in a row that made nothing but broken calls.
 
-    A call is broken when its arguments cannot be read or do not fit, or when there is no tool of
-    its name; not when a rule forbids it, a person denies it or its tool fails.
+    A call is broken when its arguments cannot be read or do not fit, when there is no tool of its
+    name, or when a rule forbids it; not when a person denies it or its tool fails.
 
     Args:
         state: what the step began with; its window tells what the run did before, so that any
             worker counts the same. What left the window does not count.
         calls: of the step, which has asked the model.
+        returns: what these calls were answered with.
         clock: as the calls were read with.
     """
-    return _all_broken(calls) and _broken_before(state, clock) + 1 >= MAX_BROKEN_STEPS
+    broken = _all_broken(calls, _forbidden(returns))
+    return broken and _broken_before(state, clock) + 1 >= MAX_BROKEN_STEPS
 
 
 def _broken_before(state: State, clock: Clock) -> int:
     """How many of the run's last steps, without a gap, made nothing but broken calls."""
-    count = 0
+    count, forbidden = 0, frozenset[str]()
     for message in reversed(state.window):
         if message.run_id != state.run.id:
             continue
         if _has_worked(message):  # whatever its tool has become since
             break
+        # The returns of a step stand behind its calls, so they are met first.
+        forbidden |= _forbidden(part for part in message.parts if isinstance(part, ToolReturn))
         if message.role in BY_MODEL:
             made = Reply(
                 parts=tuple(part for part in message.parts if isinstance(part, ToolCall)),
                 finish="tool_calls",
             )
-            if not _all_broken(read_calls(made, state, clock)):
+            if not _all_broken(read_calls(made, state, clock), forbidden):
                 break
-            count += 1
+            count, forbidden = count + 1, frozenset()
     return count
 
 
-def _all_broken(calls: Sequence[Call]) -> bool:
+def _all_broken(calls: Sequence[Call], forbidden: frozenset[str]) -> bool:
     return bool(calls) and all(
-        call.call.refusal is None and (call.tool is None or call.problem is not None)
+        call.call.refusal is None
+        and (call.tool is None or call.problem is not None or call.call.tool_call_id in forbidden)
         for call in calls
+    )
+
+
+def _forbidden(returns: Iterable[ToolReturn]) -> frozenset[str]:
+    """The calls that a rule forbade, by their returns."""
+    return frozenset(
+        answer.tool_call_id
+        for answer in returns
+        if answer.status == "error" and is_constraint_error(answer.text)
     )
 
 
