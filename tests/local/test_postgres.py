@@ -38,19 +38,6 @@ pg.stop()
 
 
 @pytest.fixture
-def home() -> Generator[Path]:
-    """A home below a directory that only its owner may enter, as root's and most users' are."""
-    private = Path(tempfile.mkdtemp(prefix="remanence-home-"))
-    path = private / "deep" / "er"
-    yield path
-    last = EmbeddedPostgres(path, "test")
-    if (path / "postgres").is_dir() and last.is_running:
-        last.start()
-        last.stop()
-    subprocess.run(["rm", "-rf", private], check=True)
-
-
-@pytest.fixture
 def start(home: Path) -> Generator[Callable[[], subprocess.Popen[str]]]:
     """Starts further processes that use the same home; each has answered when it returns."""
     processes: list[subprocess.Popen[str]] = []
@@ -94,8 +81,8 @@ def execute(uri: str, *statements: str) -> object:
     return row[0] if row else None
 
 
-def test_start_gives_a_database_like_a_hosted_one(home: Path) -> None:
-    pg = EmbeddedPostgres(home, "test")
+def test_start_gives_a_database_like_a_hosted_one(new_home: Path) -> None:
+    pg = EmbeddedPostgres(new_home, "test")
     pg.start()
 
     rights = "select rolsuper or rolbypassrls or rolcreatedb from pg_roles where rolname = user"
@@ -106,7 +93,7 @@ def test_start_gives_a_database_like_a_hosted_one(home: Path) -> None:
     assert execute(pg.owner_uri, "select current_setting('server_encoding')") == "UTF8"
     assert execute(pg.owner_uri, "select lower('ÄÖ') = 'äö'") is True
     pg.stop()
-    assert not is_running(home)
+    assert not is_running(new_home)
 
 
 def test_data_survives_a_restart_on_the_same_port(home: Path) -> None:
@@ -124,28 +111,28 @@ def test_data_survives_a_restart_on_the_same_port(home: Path) -> None:
     again.stop()
 
 
-def test_server_listens_on_loopback_with_a_password_only(home: Path) -> None:
-    pg = EmbeddedPostgres(home, "test")
+def test_server_listens_on_loopback_with_a_password_only(new_home: Path) -> None:
+    pg = EmbeddedPostgres(new_home, "test")
     pg.start()
 
     assert execute(pg.admin_uri, "select current_setting('listen_addresses')") == "127.0.0.1"
     assert execute(pg.admin_uri, "select current_setting('unix_socket_directories')") == ""
     methods = "select string_agg(distinct auth_method, ',') from pg_hba_file_rules"
     assert execute(pg.admin_uri, methods) == "scram-sha-256"
-    for path in (home / "postgres").iterdir():
+    for path in (new_home / "postgres").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) in {0o600, 0o700}, path
     pg.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops its rights")
-def test_server_of_root_runs_unprivileged_and_opens_no_directory(home: Path) -> None:
-    pg = EmbeddedPostgres(home, "test")
+def test_server_of_root_runs_unprivileged_and_opens_no_directory(new_home: Path) -> None:
+    pg = EmbeddedPostgres(new_home, "test")
     pg.start()
 
-    status = Path(f"/proc/{server_pid(home)}/status").read_text()
+    status = Path(f"/proc/{server_pid(new_home)}/status").read_text()
     uids = next(line for line in status.splitlines() if line.startswith("Uid")).split()[1:]
     assert "0" not in uids
-    assert stat.S_IMODE(home.parent.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(new_home.parent.parent.stat().st_mode) == 0o700
     pg.stop()
 
 
@@ -220,10 +207,10 @@ def test_start_and_stop_twice_do_no_harm(home: Path) -> None:
     assert not is_running(home)
 
 
-def test_many_first_starts_at_once_make_one_server(home: Path) -> None:
+def test_many_first_starts_at_once_make_one_server(new_home: Path) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", USER, str(home)],
+            [sys.executable, "-c", USER, str(new_home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -236,7 +223,7 @@ def test_many_first_starts_at_once_make_one_server(home: Path) -> None:
     assert len(uris) == 1
     for process in processes:
         leave(process)
-    assert not is_running(home)
+    assert not is_running(new_home)
 
 
 def test_killed_owner_leaves_a_server_that_the_next_start_adopts(
@@ -319,12 +306,12 @@ def test_port_taken_meanwhile_makes_the_server_move(home: Path) -> None:
         pg.stop()
 
 
-def test_interrupted_first_start_is_begun_again(home: Path) -> None:
-    draft = home / "postgres" / "data.new"
+def test_interrupted_first_start_is_begun_again(new_home: Path) -> None:
+    draft = new_home / "postgres" / "data.new"
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("16")
 
-    pg = EmbeddedPostgres(home, "test")
+    pg = EmbeddedPostgres(new_home, "test")
     pg.start()
 
     assert execute(pg.owner_uri, "select 1") == 1
@@ -364,9 +351,9 @@ def test_start_with_a_home_that_is_a_file_says_so(tmp_path: Path) -> None:
         EmbeddedPostgres(tmp_path / "home", "test").start()
 
 
-def test_start_with_wrong_binaries_names_the_variable(home: Path, tmp_path: Path) -> None:
+def test_start_with_wrong_binaries_names_the_variable(new_home: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"PG_BIN is .* has no postgres"):
-        EmbeddedPostgres(home, "test", pg_bin=str(tmp_path)).start()
+        EmbeddedPostgres(new_home, "test", pg_bin=str(tmp_path)).start()
 
 
 def test_start_of_damaged_data_ends_with_the_server_s_own_words(home: Path) -> None:
