@@ -6,7 +6,9 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from mangum import Mangum
 
 from remanence import wiring
+from remanence.aws.ahead import start_ahead
 from remanence.aws.observe import observed
+from remanence.engine.watch import log_step
 
 # "off": Mangum would otherwise start and stop the app at every event.
 _answer = Mangum(wiring.lambda_api_app(), lifespan="off")
@@ -17,3 +19,4 @@ def _handle(event: dict[str, Any], context: Any) -> object:
 
 
 handler = observed(_handle, correlation_id_path=API_GATEWAY_REST)
+start_ahead(log_step)

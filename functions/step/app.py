@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from remanence import wiring
+from remanence.aws.ahead import start_ahead
 from remanence.aws.bells import answer_bells
 from remanence.aws.observe import observed
 from remanence.aws.watch import trace_step
@@ -17,3 +18,4 @@ def _handle(event: dict[str, Any], context: LambdaContext) -> object:
 
 
 handler = observed(_handle)
+start_ahead(trace_step)

@@ -26,7 +26,7 @@ from remanence.db.receipts import Receipts
 from remanence.errors import NotReplayable, ProviderOverloaded
 from remanence.llm import anthropic_request, openai_request
 from remanence.llm.vendors import VENDORS
-from remanence.wiring import zone
+from remanence.zones import zone
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -81,7 +81,7 @@ def test_deployment_goes_on_once_the_migration_is_mended_and_may_be_taken_back(
     taken_back = deployed(lambda_world, "Update")
     deleted = deployed(lambda_world, "Delete")
 
-    assert (mended["Status"], mended["Data"]) == ("SUCCESS", {"Applied": NEXT})
+    assert (mended["Status"], mended["Data"]["Applied"]) == ("SUCCESS", NEXT)
     assert taken_back["Status"] == "SUCCESS"
     assert "newer than this version" in taken_back["Reason"]
     assert deleted["Status"] == "SUCCESS"

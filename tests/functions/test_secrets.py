@@ -99,6 +99,23 @@ def test_a_wrong_secret_is_refused_with_the_reason(aws: LoopbackAws) -> None:
     assert aws.requests == 1
 
 
+def test_function_of_a_snapshot_fetches_its_credentials_on_its_own_machine(
+    aws: LoopbackAws,
+) -> None:
+    aws.parameters = {"/r/uri": URI}
+    env = aws.environment_of_snapshot() | {"REMANENCE_PG_URI_PARAMETER": "/r/uri"}
+
+    assert resolve_environment(env)["REMANENCE_PG_URI"] == URI
+
+
+def test_credentials_are_fetched_from_no_other_machine(aws: LoopbackAws) -> None:
+    elsewhere = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/credentials"}
+    env = aws.environment_of_snapshot() | elsewhere | {"REMANENCE_PG_URI_PARAMETER": "/r/uri"}
+
+    with pytest.raises(SettingsError, match="HTTP 403"):
+        resolve_environment(env)
+
+
 @pytest.mark.parametrize("failure", [(500, "InternalServerError"), (400, "ThrottlingException")])
 def test_a_passing_failure_is_tried_again(aws: LoopbackAws, failure: tuple[int, str]) -> None:
     aws.parameters = {"/r/uri": URI}

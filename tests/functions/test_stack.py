@@ -8,7 +8,7 @@ import pytest
 from support.lambda_world import an_event
 from support.loopback_aws import LoopbackAws
 
-from remanence.aws.stack import migrate_for
+from remanence.aws.stack import migrate_for, release_of
 from remanence.errors import SchemaMismatch, SchemaNewer
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def test_resource_is_migrated_and_answered(aws: LoopbackAws, kind: str) -> None:
 
     (answer,) = aws.stack_answers
     assert answer["Status"] == "SUCCESS"
-    assert answer["Data"] == {"Applied": ",".join(applied())}
+    assert answer["Data"]["Applied"] == ",".join(applied())
+    assert answer["Data"]["Release"] == release_of(event["ResourceProperties"])
     assert {answer[name] for name in ("StackId", "RequestId", "LogicalResourceId")} == {
         event[name] for name in ("StackId", "RequestId", "LogicalResourceId")
     }
@@ -113,3 +114,4 @@ def test_schema_of_a_deployment_that_is_taken_back_stays(
 
     (answer,) = aws.stack_answers
     assert (answer["Status"], answer["Reason"]) == (status, "the database is newer than this code")
+    assert answer["Data"]["Release"], "the versions of before are published by it"

@@ -248,15 +248,6 @@ def test_outputs_say_where_things_are_and_name_no_secret() -> None:
     assert not [name for name in secrets_of_the_template if name in str(template()["Outputs"])]
 
 
-def test_migrations_run_before_any_function_gets_new_code() -> None:
-    migration = template()["Resources"]["Migration"]["Properties"]
-    functions = template()["Resources"]
-
-    assert migration["Code"] == {"Ref": "CoreLayer"}
-    for name in set(FUNCTIONS) - {"migrate"}:
-        assert functions[f"{name.title()}Function"]["DependsOn"] == ["Migration"]
-
-
 def _written() -> str:
     return (REPOSITORY / "template.yaml").read_text()
 

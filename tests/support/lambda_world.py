@@ -101,10 +101,10 @@ class LambdaWorld:
             yield emulator
 
     @contextmanager
-    def chat(self) -> Generator[Chat]:
+    def chat(self, **changes: str) -> Generator[Chat]:
         """The chat function as the Lambda Web Adapter starts it: its handler, a script."""
         port = free_port()
-        environment = self.bundle.environment("chat") | self.environment()
+        environment = self.bundle.environment("chat") | self.environment() | changes
         environment["AWS_LWA_PORT"] = str(port)
         code, log = self.bundle.code("chat"), self.scratch / "chat.log"
         with process([str(code / "run.sh")], environment, code, log):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEY_ID = "a-key-id"
 SECRET = "only-on-loopback"  # noqa: S105
 TOKEN = "a-session-token"  # noqa: S105
+CONTAINER_TOKEN = "a-containers-token"  # noqa: S105
 REGION = "eu-central-1"
 
 
@@ -72,6 +73,16 @@ class LoopbackAws:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.url,
         }
+
+    def environment_of_snapshot(self) -> dict[str, str]:
+        """The same for a function of a snapshot: the place that has its credentials."""
+        found = self.environment() | {
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": CONTAINER_TOKEN,
+        }
+        keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return found | dict.fromkeys(keys, "")
 
     def answer(self, target: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Status and body for one signed request."""
@@ -131,6 +142,11 @@ def _handler_for(aws: LoopbackAws) -> type[BaseHTTPRequestHandler]:
                 self._send(403, {"__type": "com.amazon#SignatureDoesNotMatch"})
             else:
                 self._send(*aws.answer(self.headers["X-Amz-Target"], json.loads(body)))
+
+        def do_GET(self) -> None:
+            assert self.headers["Authorization"] == CONTAINER_TOKEN
+            found = {"AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "Token": TOKEN}
+            self._send(200, found | {"Expiration": "2100-01-01T00:00:00Z"})
 
         def do_PUT(self) -> None:
             assert not self.headers["Content-Type"]

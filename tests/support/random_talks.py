@@ -44,7 +44,7 @@ from remanence.db.queries import Queries
 from remanence.engine.compact import compact_now
 from remanence.errors import AppError, ProviderTooLong
 from remanence.llm.models import Models
-from remanence.wiring import zone
+from remanence.zones import zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

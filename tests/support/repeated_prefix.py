@@ -26,7 +26,7 @@ from remanence.db.queries import Queries
 from remanence.engine.sweep import sweep
 from remanence.llm import anthropic_request, openai_request
 from remanence.llm.vendors import VENDORS
-from remanence.wiring import zone
+from remanence.zones import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

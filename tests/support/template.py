@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Resource = dict[str, Any]
+# What requests, doorbells and the schedule go through to a published version.
+ALIAS = "live"
 
 
 @cache
@@ -28,14 +30,19 @@ def template() -> dict[str, Any]:
 @cache
 def translated() -> dict[str, Resource]:
     """Resources by logical id, as SAM hands them to CloudFormation."""
+    return translate()
+
+
+def translate(**keys: str) -> dict[str, Resource]:
+    """The same with other code: `keys` are where that of a function or a layer was uploaded to."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # samtranslator asks boto3 for it
     from samtranslator.parser.parser import Parser  # noqa: PLC0415  half a second, only here
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
     packaged = copy.deepcopy(template())
-    for resource in packaged["Resources"].values():
+    for logical_id, resource in packaged["Resources"].items():
         for name in {"CodeUri", "ContentUri"} & resource.get("Properties", {}).keys():
-            resource["Properties"][name] = "s3://bucket/key"
+            resource["Properties"][name] = f"s3://bucket/{keys.get(logical_id, 'key')}"
     resources: dict[str, Resource] = Translator({}, Parser()).translate(packaged, {})["Resources"]
     return resources
 
@@ -83,7 +90,7 @@ def function_for(method: str, path: str) -> str:
     resource = _resource(path.strip("/").split("/"), sorted({path for path, _ in routes}))
     integration = routes.get((resource, method)) or routes.get((resource, "ANY"))
     assert integration, f"API Gateway would answer {method} {path} with 403"
-    called = re.search(r"\$\{(\w+)\.Arn\}", integration["uri"]["Fn::Sub"])
+    called = re.search(rf"\$\{{(\w+)Alias{ALIAS}\}}", integration["uri"]["Fn::Sub"])
     assert called is not None
     return called[1]
 

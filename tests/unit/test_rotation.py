@@ -31,7 +31,7 @@ class Vault:
             read=self.read,
             make=lambda env: _made(env["KEY"]),
             discard=self.discarded.append,
-            monotonic=lambda: self.now,
+            clock=lambda: self.now,
         )
 
 

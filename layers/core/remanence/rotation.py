@@ -27,7 +27,7 @@ RETRY_S = 30.0
 
 
 class Rotating(Generic[T]):
-    """A value, and the secrets it was made from."""
+    """A value, and the secrets it was made from. `clock` is in seconds since any time."""
 
     def __init__(
         self,
@@ -35,12 +35,12 @@ class Rotating(Generic[T]):
         read: Callable[[], Mapping[str, str]],
         make: Callable[[Mapping[str, str]], T],
         discard: Callable[[T], None],
-        monotonic: Callable[[], float],
+        clock: Callable[[], float],
     ) -> None:
         self._read = read
         self._make = make
         self._discard = discard
-        self._monotonic = monotonic
+        self._clock = clock
         self._lock = threading.Lock()
         self._held: tuple[Mapping[str, str], T] | None = None
         self._read_again_at = 0.0
@@ -54,9 +54,14 @@ class Rotating(Generic[T]):
             SettingsError: at the first time, when they cannot be read or used.
         """
         with self._lock:
-            if self._held is not None and self._monotonic() < self._read_again_at:
+            if self._held is not None and self._clock() < self._read_again_at:
                 return self._held[1]
             return self._renewed(self._held)
+
+    def doubt(self) -> None:
+        """Read the secrets again when the value is next asked for."""
+        with self._lock:
+            self._read_again_at = 0.0
 
     def _renewed(self, held: tuple[Mapping[str, str], T] | None) -> T:
         try:
@@ -66,9 +71,9 @@ class Rotating(Generic[T]):
             if held is None:
                 raise
             log.exception("secrets cannot be read or used; those of before go on")
-            self._read_again_at = self._monotonic() + RETRY_S
+            self._read_again_at = self._clock() + RETRY_S
             return held[1]
-        self._read_again_at = self._monotonic() + MAX_AGE_S
+        self._read_again_at = self._clock() + MAX_AGE_S
         self._held = (found, value)
         if held is not None and value is not held[1]:
             log.info("secrets have changed: everything is made anew")

@@ -35,6 +35,8 @@ TIMEOUT_S = 5.0
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.2
 
+# Where credentials are fetched from without TLS, as the AWS SDKs allow it.
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "169.254.170.2"}
 _TARGET = "AmazonSSM.GetParameters"
 _CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -99,14 +101,10 @@ def _fetch(names: list[str], env: Mapping[str, str]) -> dict[str, str]:
     body = json.dumps({"Names": names, "WithDecryption": True}).encode()
     region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "")
     url = env.get("AWS_ENDPOINT_URL_SSM") or env.get("AWS_ENDPOINT_URL") or _endpoint(region)
-    credentials = Credentials(
-        env.get("AWS_ACCESS_KEY_ID", ""),
-        env.get("AWS_SECRET_ACCESS_KEY", ""),
-        env.get("AWS_SESSION_TOKEN", ""),
-    )
     for attempt in range(1, ATTEMPTS + 1):
-        headers = sign(url, body, region=region, credentials=credentials, at=time.gmtime())
         try:
+            credentials = _credentials(env)
+            headers = sign(url, body, region=region, credentials=credentials, at=time.gmtime())
             answer = json.loads(_post(url, body, headers))
         except (HTTPError, URLError, TimeoutError, ConnectionError) as exc:
             said, is_passing = _failure(exc)
@@ -116,6 +114,25 @@ def _fetch(names: list[str], env: Mapping[str, str]) -> dict[str, str]:
         else:
             return {item["Name"]: item["Value"] for item in answer["Parameters"]}
     raise AssertionError("the last attempt returns or raises")
+
+
+def _credentials(env: Mapping[str, str]) -> Credentials:
+    """The function's own.
+
+    A snapshot outlives those in the environment, so there Lambda names a place on this machine
+    instead, which has the ones of now.
+    """
+    place = env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+    if env.get("AWS_ACCESS_KEY_ID") or urlsplit(place).hostname not in _THIS_MACHINE:
+        return Credentials(
+            env.get("AWS_ACCESS_KEY_ID", ""),
+            env.get("AWS_SECRET_ACCESS_KEY", ""),
+            env.get("AWS_SESSION_TOKEN", ""),
+        )
+    headers = {"Authorization": env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")}
+    with urlopen(Request(place, headers=headers), timeout=TIMEOUT_S) as response:  # noqa: S310  ours
+        found = json.loads(response.read())
+    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["Token"])
 
 
 def _endpoint(region: str) -> str:

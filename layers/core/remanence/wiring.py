@@ -12,10 +12,9 @@ import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from remanence import adapter
 from remanence.core.ids import Kind, OrgId
@@ -47,6 +46,7 @@ from remanence.rotation import Rotating
 from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
 from remanence.settings import Settings, read_origins
+from remanence.zones import zone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -181,15 +181,6 @@ def new_token() -> str:
     return uuid.uuid4().hex
 
 
-@cache
-def zone(name: str) -> tzinfo:
-    """The time zone of an IANA name; UTC when it is not known here."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
-
-
 def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
     """The application. `is_adapted`: requests come through the Lambda Web Adapter."""
     from remanence.api.app import create_app  # noqa: PLC0415  FastAPI, only where HTTP is served
@@ -305,8 +296,19 @@ def _rotating(watch: Watch) -> Rotating[Parts]:
         read=lambda: resolve_environment(os.environ),
         make=partial(_lambda_parts, watch=watch),
         discard=Parts.close,
-        monotonic=time.monotonic,
+        # Of a snapshot that is restored, the monotonic clock has stood still meanwhile.
+        clock=time.time,
     )
+
+
+def lambda_start() -> str:
+    """How Lambda makes this start, in its words; mostly `on-demand`."""
+    return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+
+
+def lambda_restored(watch: Watch) -> None:
+    """This environment has begun as a snapshot: what was read before is read again."""
+    _rotating(watch).doubt()
 
 
 def _lambda_parts(env: Mapping[str, str], watch: Watch) -> Parts:

@@ -6,6 +6,7 @@ URL in its event, whatever happens: a stack that gets no answer waits for an hou
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+# Of a digest that tells one release from another; a version's description takes 256 characters.
+RELEASE_CHARS = 16
 # CloudFormation takes an answer of at most 4 KB.
 REASON_CHARS = 1000
 ANSWER_TIMEOUT_S = 10
@@ -51,12 +54,13 @@ def migrate_for(
 def _answer(
     event: dict[str, Any], context: LambdaContext, migrate: Callable[[], list[str]]
 ) -> dict[str, Any]:
-    answer = {
+    answer: dict[str, Any] = {
         "Status": "SUCCESS",
         "PhysicalResourceId": event.get("PhysicalResourceId", "remanence-schema"),
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],
         "LogicalResourceId": event["LogicalResourceId"],
+        "Data": {"Release": release_of(event["ResourceProperties"])},
     }
     if event["RequestType"] == "Delete":
         return answer | {"Reason": "the schema and its data stay where they are"}
@@ -72,7 +76,15 @@ def _answer(
     except Exception as exc:  # noqa: BLE001  whatever it is, the stack waits for an answer
         Logger().exception("migration failed")
         return answer | {"Status": "FAILED", "Reason": _reason(exc, context)}
-    return answer | {"Data": {"Applied": ",".join(applied)}}
+    answer["Data"]["Applied"] = ",".join(applied)
+    return answer
+
+
+def release_of(properties: dict[str, Any]) -> str:
+    """A digest of what is deployed: layers and settings. Functions publish when it changes."""
+    told = {name: value for name, value in properties.items() if not name.startswith("Service")}
+    text = json.dumps(told, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:RELEASE_CHARS]
 
 
 def _migrate(migrate: Callable[[], list[str]]) -> list[str]:

@@ -115,6 +115,10 @@ class Line:
         """
         self._wire.offer(deadline=deadline)
 
+    def load(self) -> None:
+        """Import the provider's package and make its client; nothing is connected."""
+        self._wire.open()
+
     @property
     def closer(self) -> Callable[[], None]:
         """What closes its connections, without keeping the line alive; a later call opens new."""

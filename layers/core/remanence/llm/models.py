@@ -225,6 +225,11 @@ class Models:
             raise NotSupported(f"{handle!r} runs in this process and embeds nothing")
         return self._line_of(handle).embed(_model(handle), texts, deadline=deadline)
 
+    def load(self) -> None:
+        """Import every provider's package and make its client; nothing is connected."""
+        for line in self._lines:
+            line.load()
+
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
         for line in self._lines:

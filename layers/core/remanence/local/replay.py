@@ -13,7 +13,7 @@ from remanence.core.replay import replay
 from remanence.db.connect import OneConnection
 from remanence.db.queries import Queries
 from remanence.db.receipts import Receipts
-from remanence.wiring import zone
+from remanence.zones import zone
 
 if TYPE_CHECKING:
     from remanence.core.exchange import JsonObject
