@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from support.conversations import a_request
 from support.pg_proxy import CountingProxy
 from support.world import World, an_agent, ended, new_id, value
 
@@ -16,6 +17,7 @@ from remanence.core.ids import DEFAULT_ORG_ID, OrgId
 from remanence.core.spend import Caps, Forecast, Granted, Limit, Price
 from remanence.db.queries import Queries
 from remanence.db.spending import Spending, UsageFilter
+from remanence.engine.spend import asked
 from remanence.errors import ProviderBadReply, ProviderOverloaded
 from remanence.llm.models import Models
 from remanence.llm.scripted import ScriptedLlm
@@ -248,6 +250,27 @@ def test_failed_call_gives_back_what_it_reserved_and_pays_for_what_was_heard(
     assert failed.error is not None
     assert (usd_micros > 0) is is_paid
     assert held(database, agent_id) == 0
+
+
+def test_summary_that_fails_gives_back_what_it_reserved(database: Database) -> None:
+    agent_id = an_agent(database.admin_uri, tools=())
+    scripted = Breaking(ProviderOverloaded("later"), after=0)
+    models = Models(
+        (), in_process={"scripted": scripted}, default_handle="scripted/model", prices=PRICES
+    )
+    world = World.over(database.app_uri, models=models)
+    cap(world, agent_id, Caps(total=Limit(usd_micros=CENT)))
+    conversation_id = value(
+        database.admin_uri, "select id from remanence.conversations where agent_id = %s", agent_id
+    )
+    state = world.engine.peek(DEFAULT_ORG_ID, conversation_id)
+
+    with pytest.raises(ProviderOverloaded):
+        asked(world.deps, state, a_request(handle="scripted/model"), float("inf"))
+    usd_micros, _ = spent(world, agent_id)
+    world.close()
+
+    assert (usd_micros, held(database, agent_id)) == (0, 0)
 
 
 class Breaking(ScriptedLlm):

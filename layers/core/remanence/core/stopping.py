@@ -81,7 +81,8 @@ def keeps_breaking(
 
 def _broken_before(state: State, clock: Clock) -> int:
     """How many of the run's last steps, without a gap, made nothing but broken calls."""
-    count, forbidden = 0, frozenset[str]()
+    count = 0
+    forbidden: frozenset[str] = frozenset()
     for message in reversed(state.window):
         if message.run_id != state.run.id:
             continue
@@ -96,7 +97,8 @@ def _broken_before(state: State, clock: Clock) -> int:
             )
             if not _all_broken(read_calls(made, state, clock), forbidden):
                 break
-            count, forbidden = count + 1, frozenset()
+            count += 1
+            forbidden = frozenset()
     return count
 
 

@@ -87,6 +87,10 @@ class Spending:
         call |= asdict(usage) | {"model": spend.model, "usd_micros": spend.usd_micros}
         self._queries.call("record_spend", call=storable_json(call))
 
+    def release(self, org_id: OrgId, *, step_id: str) -> None:
+        """See `engine.ports.Ledger`."""
+        self._queries.rows("release_spend", org_id, step_id=step_id)
+
     def load_caps(self, org_id: OrgId, agent_id: str | None) -> tuple[Caps, str | None]:
         """The caps of an agent and its model, or those of the organization.
 

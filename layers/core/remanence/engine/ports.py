@@ -214,6 +214,10 @@ class Ledger(Protocol):
         """Enter a call into the ledger that belongs to no step, and give back what it reserved."""
         ...
 
+    def release(self, org_id: OrgId, *, step_id: str) -> None:
+        """Give back what a call reserved that belongs to no step and came to nothing."""
+        ...
+
 
 class Recall(Protocol):
     """Search over what is not in the context."""

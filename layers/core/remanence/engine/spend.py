@@ -6,6 +6,7 @@ engine.settle -> Tab.on: the step is committed with what it cost, and gives back
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from remanence.core.spend import (
     refusal_message,
 )
 from remanence.core.tokens import FIRST_MARGIN, estimate_request, estimate_text
-from remanence.errors import CapReached
+from remanence.errors import CapReached, StoreError
 
 if TYPE_CHECKING:
     from remanence.core.exchange import Delta, Request
@@ -34,7 +35,7 @@ class Tab:
 
     def __init__(self) -> None:
         self._forecast: Forecast | None = None
-        self._is_reserved = False
+        self.is_reserved = False  # whether something was set aside that has to be given back
         self._heard: list[str] = []
         self._reported: Usage | None = None
 
@@ -61,7 +62,7 @@ class Tab:
         if not (state.agent.caps or state.org_caps):
             return request
         granted = reserve(deps, state, forecast, step_id=step_id)
-        self._is_reserved = True
+        self.is_reserved = True
         budget = request.settings.thinking_budget_tokens
         settings = replace(
             request.settings,
@@ -110,7 +111,7 @@ class Tab:
             predicted_tokens=forecast.prompt_tokens + forecast.answer_tokens,
             predicted_usd_micros=_most(forecast),
             usd_micros=None if forecast.price is None else forecast.price.of(usage),
-            is_reserved=self._is_reserved,
+            is_reserved=self.is_reserved,
         )
 
     def _usage(self, forecast: Forecast) -> Usage:
@@ -134,8 +135,14 @@ def asked(deps: EngineDeps, state: State, request: Request, deadline: float) -> 
     tab, place = Tab(), deps.new_id("step")
     tokens = round(estimate_request(request) * FIRST_MARGIN)
     request = tab.open(deps, state, request, step_id=place, tokens=tokens)
-    replies = deps.models.call(request, stream=False, deadline=deadline)
-    reply = next((item for item in replies if isinstance(item, Reply)), None)
+    reply: Reply | None = None
+    try:
+        replies = deps.models.call(request, stream=False, deadline=deadline)
+        reply = next((item for item in replies if isinstance(item, Reply)), None)
+    finally:
+        if reply is None and tab.is_reserved:
+            with suppress(StoreError):  # then its time runs out
+                deps.ledger.release(state.org_id, step_id=place)
     if reply is not None:
         spend, usage = tab.paid(reply)
         deps.ledger.record(state.org_id, spend, usage, agent_id=state.agent.id, step_id=place)
