@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remanence.core.answer_words import answer_words
 from remanence.core.ranking import (
     MAX_QUESTION_CHARS,
     clean,
@@ -111,6 +112,40 @@ def test_related_words_go_across_words_and_languages() -> None:
     assert len(related_words("wife child friend boss pet car trip house food music")) == MAX_RELATED
 
 
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What did she buy?", {"bought"}),
+        ("When did they go?", {"went", "gone", "yesterday", "weekend"}),
+        ("Wann war das?", {"gestern", "montag"}),
+        ("她什么时候搬家的", {"昨天", "去年"}),
+        ("Can you help me plan a dinner?", {"always", "never", "prefer"}),
+        ("帮我写一封信", {"一定要", "不要"}),
+    ],
+)
+def test_answer_words_are_those_of_answers(question: str, words: set[str]) -> None:
+    assert words <= set(answer_words(question))
+    assert words <= set(understand(question, NOW).related)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Can you list what we talked about?",
+        "Could you give me a summary of the trip?",
+        "Where is the blue bike?",
+        "the goose-neck lamp of Maybelline",
+    ],
+)
+def test_answer_words_know_no_wish_where_nobody_asks_for_help(question: str) -> None:
+    assert not {"always", "prefer"} & set(answer_words(question))
+
+
+def test_answer_words_are_none_that_the_question_has() -> None:
+    assert "yesterday" not in answer_words("When was it, yesterday or today?")
+    assert answer_words("What is ERR-5031?") == ()
+
+
 @given(st.text(max_size=300))
 @settings(max_examples=200, deadline=None)
 def test_understand_takes_any_text(text: str) -> None:
@@ -123,7 +158,7 @@ def test_understand_takes_any_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["9" * 2_000, "1月" * 1_000, '"' * 2_000, "may " * 500, "年" * 2_000]
+    "text", ["9" * 2_000, "1月" * 1_000, '"' * 2_000, "may " * 500, "年" * 2_000, "what " * 400]
 )
 def test_understand_is_quick_with_texts_made_to_be_slow(text: str) -> None:
     started = datetime.now(UTC)

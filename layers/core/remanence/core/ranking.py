@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
-from remanence.core.thesaurus import related_words
+from remanence.core.answer_words import answer_words
+from remanence.core.thesaurus import MAX_RELATED, related_words
 from remanence.core.time_words import Span, find_spans
 
 if TYPE_CHECKING:
@@ -83,11 +84,15 @@ def understand(query: str, now: datetime, without: Collection[Part] = ()) -> Que
     text = clean(query)[:MAX_QUESTION_CHARS]
     return Question(
         text="" if "words" in without else text,
-        related=() if {"words", "related"} & set(without) else related_words(text),
+        related=() if {"words", "related"} & set(without) else _other_words(text),
         phrases=() if "phrases" in without else _phrases(text.lower()),
         speaker=None if "speaker" in without else _speaker(text.lower()),
         spans=() if "times" in without else find_spans(text, now),
     )
+
+
+def _other_words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*answer_words(text), *related_words(text))))[:MAX_RELATED]
 
 
 def clean(text: str) -> str:
