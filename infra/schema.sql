@@ -1916,6 +1916,18 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    select coalesce(string_to_array(named.speaker, ' ') && p_names
+        or named.speaker ~ '^[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}$' and exists (
+            select from unnest(p_names) as word where strpos(word, named.speaker) > 0), false)
+    from (
+        select lower(substring(p_text from
+            '^\s*([^\s:：]{1,20}|[[:upper:]][^\s:：]{0,19}(?: [[:upper:]][^\s:：]{0,19}){1,2})\s*[:：]'))
+    ) as named (speaker)
+$_$;
+
 CREATE FUNCTION remanence.keep_attached_archive_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2831,6 +2843,17 @@ CREATE FUNCTION remanence.raise_v2(p_text text, p_near double precision, p_is_sp
         * case when p_has_phrase then 1.5 else 1 end
         * case when length(p_text) < 200
             and right(rtrim(p_text, E' \t\r\n"'')'), 1) in ('?', '？', '؟') then 0.85 else 1 end
+        * (1 + 0.02 * exp(-least(700, greatest(0, extract(epoch from p_age)) / 7776000)))
+$$;
+
+CREATE FUNCTION remanence.raise_v3(p_text text, p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_is_of_user boolean, p_age interval) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select (1 + p_near)
+        * case when p_is_speaker then 1.6 else 1 end
+        * case when p_has_phrase then 1.5 else 1 end
+        * case when length(p_text) < case when p_is_of_user then 80 else 200 end
+            and right(rtrim(p_text, E' \t\r\n"'')'), 1) in ('?', '？', '؟') then 0.75 else 1 end
         * (1 + 0.02 * exp(-least(700, greatest(0, extract(epoch from p_age)) / 7776000)))
 $$;
 
@@ -4320,6 +4343,13 @@ CREATE FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_mo
         else 0 end  -- another model, or emptied meanwhile: from the beginning
 $$;
 
+CREATE FUNCTION remanence.weigh_named_v1(p_weight double precision, p_is_named boolean, p_relevance double precision, p_best_relevance double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select p_weight + case when p_is_named
+        then 0.2 * coalesce(p_relevance / nullif(p_best_relevance, 0), 0) else 0 end
+$$;
+
 CREATE FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -5526,6 +5556,9 @@ GRANT ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id t
 REVOKE ALL ON FUNCTION remanence.instant_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.instant_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.keep_attached_archive_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.keep_attached_archive_v1() TO remanence_app;
 
@@ -5631,6 +5664,9 @@ GRANT ALL ON FUNCTION remanence.raise_v1(p_near double precision, p_is_speaker b
 
 REVOKE ALL ON FUNCTION remanence.raise_v2(p_text text, p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_age interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.raise_v2(p_text text, p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_age interval) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.raise_v3(p_text text, p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_is_of_user boolean, p_age interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.raise_v3(p_text text, p_near double precision, p_is_speaker boolean, p_has_phrase boolean, p_is_of_user boolean, p_age interval) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.rank_by_vector_v1(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_by_vector_v1(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision) TO remanence_app;
@@ -5778,6 +5814,9 @@ GRANT ALL ON FUNCTION remanence.unembedded_v2(p_limit integer) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.weigh_named_v1(p_weight double precision, p_is_named boolean, p_relevance double precision, p_best_relevance double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.weigh_named_v1(p_weight double precision, p_is_named boolean, p_relevance double precision, p_best_relevance double precision) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;

@@ -115,6 +115,66 @@ def test_a_transcript_tells_who_spoke_in_any_language(
     assert [hit.legs["speaker"] for hit in hits] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "others", "asked"),
+    [
+        ("Vera: the harp", "Anton: the harp", "Vera's harp"),
+        ("Vera Orlova: the harp", "Anton Orlov: the harp", "What harp does Vera play?"),
+        ("小明: 竖琴", "小红: 竖琴", "小明的竖琴"),
+    ],
+)
+def test_what_somebody_said_stands_before_what_others_said_when_they_are_named(
+    recall: PostgresRecall, past: Past, theirs: str, others: str, asked: str
+) -> None:
+    agent_id = past.agent().agent_id
+    archive = past.archive(agent_id)
+    # the later one also calls the person by name, so their words are the same
+    told = past.passage(archive, theirs, at=START)
+    past.passage(archive, f"{others}, {theirs.partition(':')[0]}", at=START + timedelta(days=1))
+
+    hits = recall.find_passages(ORG, PassageQuery(query=asked, agent_id=agent_id))
+
+    assert [hit.record.passage.id == told for hit in hits] == [True, False]
+    assert [hit.legs["speaker"] for hit in hits] == [True, False]
+
+
+def test_a_message_of_somebody_who_is_named_stands_first(
+    recall: PostgresRecall, past: Past
+) -> None:
+    thread = past.agent()
+    told = past.message(thread, "user", "the harp", at=START)
+    past.message(thread, "user", "the harp, Vera", at=START + timedelta(days=1))
+    past.run("update remanence.messages set name = 'Vera' where id = %(id)s", id=told)
+
+    hits = recall.search_messages(
+        ORG,
+        agent_id=thread.agent_id,
+        query="Which harp does Vera have?",
+        roles=(),
+        limit=5,
+        start=None,
+        end=None,
+    )
+
+    assert [hit.message.id == told for hit in hits] == [True, False]
+    assert [hit.legs["speaker"] for hit in hits] == [True, False]
+
+
+def test_what_a_user_tells_before_asking_counts_in_full(recall: PostgresRecall, past: Past) -> None:
+    thread = past.agent()
+    asked = "My harp has forty-seven strings and a cracked neck, who could repair the harp for me?"
+    past.message(thread, "user", asked, at=START)
+    past.message(thread, "assistant", asked, at=START + timedelta(days=1))
+    past.message(thread, "user", "harp?", at=START + timedelta(days=2))
+
+    hits = recall.search_messages(
+        ORG, agent_id=thread.agent_id, query="harp", roles=(), limit=5, start=None, end=None
+    )
+
+    assert [hit.message.role for hit in hits] == ["user", "user"]  # the copy is folded
+    assert hits[0].message.parts[0].text == asked  # type: ignore[union-attr]
+
+
 def test_who_tells_stands_before_who_only_asks(recall: PostgresRecall, past: Past) -> None:
     thread = past.agent()
     past.message(thread, "user", "the harp of Vera", at=START)
@@ -305,6 +365,7 @@ def _rows_read(database: Database, table: str, thread: Thread) -> int:
         "related": [],
         "phrases": [],
         "speaker": None,
+        "names": [],
         "span_starts": [],
         "span_ends": [],
         "around": 1.0,

@@ -26,6 +26,7 @@ T = TypeVar("T")
 MAX_QUESTION_CHARS = 2_000
 MAX_PHRASES = 4
 MAX_PHRASE_CHARS = 200
+MAX_NAMES = 64
 
 _QUOTED = re.compile(
     r"\"([^\"]{2,200})\"|“([^”]{2,200})”|«([^»]{2,200})»|「([^」]{2,200})」|《([^》]{2,200})》|„([^“”]{2,200})[“”]"
@@ -62,14 +63,15 @@ class Question:
     """A question as search takes it.
 
     `related` are other words for its words; `phrases`, in lower case, count extra where they stand
-    word by word; `speaker` is who probably said the answer (None: no telling); `spans` are the
-    times it names.
+    word by word; `speaker` is who probably said the answer (None: no telling), and `names` are its
+    words, in lower case, any of which may name them; `spans` are the times it names.
     """
 
     text: str
     related: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
     speaker: Literal["user", "assistant"] | None = None
+    names: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
 
 
@@ -87,6 +89,7 @@ def understand(query: str, now: datetime, without: Collection[Part] = ()) -> Que
         related=() if {"words", "related"} & set(without) else _other_words(text),
         phrases=() if "phrases" in without else _phrases(text.lower()),
         speaker=None if "speaker" in without else _speaker(text.lower()),
+        names=() if "speaker" in without else _names(text.lower()),
         spans=() if "times" in without else find_spans(text, now),
     )
 
@@ -115,6 +118,12 @@ def _speaker(text: str) -> Literal["user", "assistant"] | None:
     if _OF_ASSISTANT.search(text):
         return "assistant"
     return "user" if _OF_USER.search(text) else None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The words of a question; those for the two sides of any conversation name nobody."""
+    words = dict.fromkeys(re.findall(r"[^\W_]+", text))
+    return tuple(word for word in words if word not in ("user", "assistant"))[:MAX_NAMES]
 
 
 def fit_to_budget(

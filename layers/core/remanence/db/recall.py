@@ -197,6 +197,7 @@ class PostgresRecall:
             "related": list(question.related),
             "phrases": list(question.phrases),
             "speaker": question.speaker,
+            "names": list(question.names),
             "span_starts": [span.start for span in question.spans],
             "span_ends": [span.end for span in question.spans],
             "around": 0.0 if "neighbours" in without else 1.0,

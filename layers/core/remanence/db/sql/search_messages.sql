@@ -2,8 +2,9 @@
 -- a word to look for, the newest. Tool calls and tool returns are not speech and are not found.
 -- takes:   agent_id text; conversation_id text (null: all of the agent's); query text; related
 --          text[] (other words for its words); phrases text[]; speaker text | null (who probably
---          said it); span_starts, span_ends timestamptz[] (when, probably); around double precision
---          (how much neighbours count, 1 as tuned); roles text[] of user, assistant, system;
+--          said it); names text[] (words that may name them); span_starts, span_ends timestamptz[]
+--          (when, probably); around double precision (how much neighbours count, 1 as tuned); roles
+--          text[] of user, assistant, system;
 --          created_from, created_to timestamptz | null (both inclusive); view_conversation_id text,
 --          view_from_seq bigint | null (messages of that conversation from there on are in view
 --          already and are left out); after_id text | null (only what stands behind that message);
@@ -92,11 +93,15 @@ best as materialized (
     limit case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end
 ),
 judged as materialized (
-    select told.*, told.weight * remanence.raise_v2(told.said, told.near, told.is_speaker,
-            told.has_phrase, max(told.created_at) over () - told.created_at) as score
+    select told.*, remanence.weigh_named_v1(
+            told.weight, told.is_named, told.relevance, max(told.relevance) over ())
+        * remanence.raise_v3(told.said, told.near, told.is_speaker, told.has_phrase,
+            told.role = 'user', max(told.created_at) over () - told.created_at) as score
     from (
         select best.*, spoken.said,
             coalesce(best.role = %(speaker)s::text, false) as is_speaker,
+            remanence.is_told_by_v1(
+                concat(msg.name || ': ', left(spoken.said, 100)), %(names)s::text[]) as is_named,
             remanence.has_phrase_v1(spoken.said, %(phrases)s::text[]) as has_phrase
         from best
         join remanence.messages as msg on msg.id = best.id
@@ -109,7 +114,7 @@ found as (
         row_number() over (order by once.score desc, once.created_at desc, once.id) as place,
         jsonb_build_object('words', round(once.relevance::numeric, 4),
             'vector', round(once.likeness::numeric, 4), 'when', round(once.near::numeric, 4),
-            'speaker', once.is_speaker, 'phrase', once.has_phrase) as legs
+            'speaker', once.is_speaker or once.is_named, 'phrase', once.has_phrase) as legs
     from (
         select judged.*, row_number() over (
             partition by md5(judged.said) order by judged.score desc, judged.created_at desc,

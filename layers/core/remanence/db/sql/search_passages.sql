@@ -2,7 +2,7 @@
 -- its neighbours share with it, and by nearness of vectors, fused by normalised scores. Without a
 -- word and a vector: the newest.
 -- takes:   agent_id, archive_id text (null: any); query text; related, phrases text[]; speaker text
---          | null; span_starts, span_ends timestamptz[], around double precision (as in
+--          | null; names text[]; span_starts, span_ends timestamptz[], around double precision (as in
 --          search_messages); embedding real[] | null and its model text | null; tags text[] | null,
 --          match_all_tags boolean; created_from, created_to timestamptz | null (both inclusive);
 --          as_of timestamptz | null (now): only what holds then, and a plan for later if null;
@@ -105,15 +105,18 @@ weighed as (
     ) as passage
 ),
 judged as (
-    select weighed.*,
-        weighed.weight * remanence.raise_v2(weighed.text, weighed.near, weighed.is_speaker,
-            weighed.has_phrase, max(weighed.created_at) over () - weighed.created_at) as score
+    select told.*, remanence.weigh_named_v1(
+            told.weight, told.is_named, told.relevance, max(told.relevance) over ())
+        * remanence.raise_v3(told.text, told.near, told.is_speaker, told.has_phrase,
+            told.is_of_user, max(told.created_at) over () - told.created_at) as score
     from (
-        select weighed.*,
-            coalesce(remanence.told_by_v1(weighed.text) = %(speaker)s::text, false) as is_speaker,
+        select weighed.*, coalesce(teller.side = %(speaker)s::text, false) as is_speaker,
+            coalesce(teller.side = 'user', false) as is_of_user,
+            remanence.is_told_by_v1(weighed.text, %(names)s::text[]) as is_named,
             remanence.has_phrase_v1(weighed.text, %(phrases)s::text[]) as has_phrase
         from weighed
-    ) as weighed
+        cross join lateral (select remanence.told_by_v1(weighed.text) as side offset 0) as teller
+    ) as told
 ),
 found as (
     select once.id, once.lexical_rank, once.vector_rank,
@@ -121,7 +124,7 @@ found as (
         row_number() over (order by once.score desc, once.created_at desc, once.id) as place,
         jsonb_build_object('words', round(once.relevance::numeric, 4),
             'vector', round(once.likeness::numeric, 4), 'when', round(once.near::numeric, 4),
-            'speaker', once.is_speaker, 'phrase', once.has_phrase) as legs
+            'speaker', once.is_speaker or once.is_named, 'phrase', once.has_phrase) as legs
     from (
         select judged.*, row_number() over (
             partition by md5(judged.text)
