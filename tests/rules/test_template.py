@@ -85,6 +85,21 @@ def test_bedrock_may_be_called_for_the_models_that_are_named_and_not_without() -
     assert not re.fullmatch(pattern, "*")
 
 
+def test_who_calls_models_can_open_what_tenants_keys_are_sealed_with() -> None:
+    callers = [
+        function
+        for function in of_type("AWS::Lambda::Function").values()
+        if "REMANENCE_PROVIDER_KEYS_PARAMETER" in function["Environment"]["Variables"]
+    ]
+
+    assert len(callers) == 4
+    for function in callers:
+        role = of_type("AWS::IAM::Role")[str(function["Role"]["Fn::GetAtt"]).partition(".")[0]]
+        variables = function["Environment"]["Variables"]
+        assert variables["REMANENCE_SECRETS_KEY_PARAMETER"] == {"Ref": "SealingKeyParameter"}
+        assert "SealPolicy" in str(role["ManagedPolicyArns"])
+
+
 def test_no_role_has_a_policy_of_aws() -> None:
     for role in of_type("AWS::IAM::Role").values():
         assert "arn:" not in str(role.get("ManagedPolicyArns"))
