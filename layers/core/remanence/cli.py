@@ -1,4 +1,4 @@
-"""The command line: `remanence dev | serve | migrate | doctor | chat | replay | import | ...`.
+"""The command line: `remanence dev | serve | migrate | doctor | chat | record | replay | ...`.
 
 Thin: parses, reads the settings, calls one function, and turns every error of ours into a message
 and exit code 1. What a command needs is imported when it runs, so `--help` is quick and `migrate`
@@ -77,8 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("agent", nargs="?", help="id or name of the agent (the last one, or a new)")
     chat.add_argument("--url", help="base URL of the server (http://127.0.0.1:$PORT)")
     chat.set_defaults(run=_chat)
+    record = commands.add_parser("record", help="the model calls of a conversation, as a file")
+    record.add_argument("id", help="of the conversation or the run")
+    record.add_argument("--hide-text", action="store_true", help="replace all text, not only keys")
+    record.add_argument("--org", default=DEFAULT_ORG_ID, help="whose it is (the default's)")
+    record.add_argument("--uri", help="of the database (REMANENCE_PG_URI)")
+    record.set_defaults(run=_record)
     replay = commands.add_parser("replay", help="the request of a past step, compiled again")
-    replay.add_argument("step", help="id of the step")
+    replay.add_argument("step", help="id of the step, or a file that `record` has made")
     replay.add_argument("--org", default=DEFAULT_ORG_ID, help="whose step it is (the default's)")
     replay.add_argument("--uri", help="of the database (REMANENCE_PG_URI)")
     replay.set_defaults(run=_replay)
@@ -259,7 +265,28 @@ def _chat(options: argparse.Namespace) -> int:
     return run_chat(base_url, settings.api_key or None, options.agent)
 
 
+def _record(options: argparse.Namespace) -> int:
+    uri = _uri_of(options, Settings.from_env(os.environ))
+    from remanence.local.cassette import recorded  # noqa: PLC0415  loads the database driver
+
+    cassette = recorded(uri, options.id, OrgId(options.org), hides_text=options.hide_text)
+    print(json.dumps(cassette, ensure_ascii=False, indent=1))
+    for step in cassette["left_out"]:
+        print(f"{step['step']} is left out: {step['reason']}", file=sys.stderr)
+    return 0
+
+
+def _play(path: Path) -> int:
+    from remanence.local.cassette import play_file  # noqa: PLC0415  loads the models
+
+    count, problems = play_file(path)
+    print("\n".join([*problems, f"{count - len(problems)} of {count} steps as recorded"]))
+    return 1 if problems or not count else 0
+
+
 def _replay(options: argparse.Namespace) -> int:
+    if Path(options.step).is_file():
+        return _play(Path(options.step))
     uri = _uri_of(options, Settings.from_env(os.environ))
     from remanence.local.replay import replayed  # noqa: PLC0415  loads the database driver
 

@@ -50,9 +50,25 @@ def replay(kept: Kept, zones: Callable[[str], tzinfo]) -> Request:
         NotReplayable: it asked no model, or something of what it was compiled from is gone or has
             been changed since.
     """
-    receipt = kept.receipt
-    if "request" not in receipt:
+    if "request" not in kept.receipt:
         raise NotReplayable(kept.step.id, _why_there_is_none(kept))
+    request = compiled(kept, zones)
+    if request_hash(request) != kept.receipt["request"]:
+        raise NotReplayable(
+            kept.step.id,
+            "what it was compiled from is still there, but something of it was changed since "
+            "(a message, a summary, or the way requests are assembled)",
+        )
+    return request
+
+
+def compiled(kept: Kept, zones: Callable[[str], tzinfo]) -> Request:
+    """The request that a receipt leads to now, whether or not it is the one that was sent.
+
+    Raises:
+        NotReplayable: something that the receipt names is gone.
+    """
+    receipt = kept.receipt
     ingredients = Ingredients(
         handle=receipt["handle"],
         system=_snapshot(kept, "system", "its system prompt, erased with a block that was in it"),
@@ -69,12 +85,6 @@ def replay(kept: Kept, zones: Callable[[str], tzinfo]) -> Request:
         context_window_limit=receipt["context_window_limit"],
     )
     request, _ = assemble(ingredients, zones(receipt["timezone"]))
-    if request_hash(request) != receipt["request"]:
-        raise NotReplayable(
-            kept.step.id,
-            "what it was compiled from is still there, but something of it was changed since "
-            "(a message, a summary, or the way requests are assembled)",
-        )
     return request
 
 

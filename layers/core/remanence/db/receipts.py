@@ -1,6 +1,7 @@
 """Receipts of steps, and what they name.
 
-Path: api/routes/traces, local/replay -> Receipts -> sql/ -> core.replay. One round trip each.
+Path: api/routes/traces, local/replay, local/cassette -> Receipts -> sql/ -> core.replay. One round
+trip each.
 """
 
 from __future__ import annotations
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from remanence.core.ids import OrgId
     from remanence.core.records import StepRecord
     from remanence.db.queries import Queries, Row
+
+
+def kept_from_row(row: Row) -> Kept:
+    """A step with what its receipt names."""
+    return Kept(
+        step=step_record_from_row(row["step"]),
+        conversation_id=row["step"]["conversation_id"],
+        receipt=row["step"]["receipt"],
+        messages=tuple(message_from_row(message) for message in row["messages"]),
+        note=message_from_row(row["note"]) if row["note"] else None,
+        summaries=tuple(summary_from_row(summary) for summary in row["summaries"]),
+        snapshots=row["snapshots"],
+    )
 
 
 class Receipts:
@@ -40,16 +54,26 @@ class Receipts:
         Raises:
             NotFound: no such step.
         """
-        row = self._one("load_kept", org_id, step_id)
-        return Kept(
-            step=step_record_from_row(row["step"]),
-            conversation_id=row["step"]["conversation_id"],
-            receipt=row["step"]["receipt"],
-            messages=tuple(message_from_row(message) for message in row["messages"]),
-            note=message_from_row(row["note"]) if row["note"] else None,
-            summaries=tuple(summary_from_row(summary) for summary in row["summaries"]),
-            snapshots=row["snapshots"],
-        )
+        return kept_from_row(self.load_kept_row(org_id, step_id))
+
+    def load_kept_row(self, org_id: OrgId, step_id: str) -> Row:
+        """What `load_kept` reads, as JSON.
+
+        Raises:
+            NotFound: no such step.
+        """
+        return self._one("load_kept", org_id, step_id)
+
+    def list_recorded(self, org_id: OrgId, wanted_id: str) -> list[Row]:
+        """The model calls of a run or a conversation, in order: see list_recorded.sql.
+
+        Raises:
+            NotFound: there is no such run or conversation, or it asked no model.
+        """
+        rows = self._queries.rows("list_recorded", org_id, wanted_id=wanted_id)
+        if not rows:
+            raise NotFound("run or conversation with model calls", wanted_id)
+        return rows
 
     def _one(self, name: str, org_id: OrgId, step_id: str) -> Row:
         row = self._queries.one(name, org_id, step_id=step_id)
