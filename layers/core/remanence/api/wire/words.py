@@ -111,7 +111,7 @@ COMMON: Mapping[str, str] = {
     "prompt_tokens": "Tokens of what was sent to the model.",
     "prompt_tokens_details": "Which of the sent tokens came from a cache.",
     "properties": "Facts about the person: a list of keys with typed values.",
-    "provider_category": "base: a provider of the deployment.",
+    "provider_category": "Always base, whoever brought the key.",
     "provider_id": _LATER,
     "provider_name": "The first part of the model's handle.",
     "put_inner_thoughts_in_kwargs": _CONFIG,
