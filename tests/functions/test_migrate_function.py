@@ -7,8 +7,6 @@ project is the same bundle with one more migration in its layer.
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from support.bundle import Bundle
     from support.lambda_emulator import Emulator
     from support.pg import Database
 
@@ -122,17 +119,10 @@ def deployed(lambda_world: LambdaWorld, kind: str) -> dict[str, Any]:
 
 def with_migration(lambda_world: LambdaWorld, sql: str, folder: Path) -> LambdaWorld:
     """The world with a version of the project that has one more migration."""
-    bundle = lambda_world.bundle
-    root = folder / "later"
-    root.mkdir()
-    for path in bundle.root.iterdir():
-        (root / path.name).symlink_to(path)
-    (root / "CoreLayer").unlink()
-    shutil.copytree(bundle.root / "CoreLayer", root / "CoreLayer")
-    later: Bundle = replace(bundle, root=root)
-    migrations = later.layers[1] / "remanence" / "db" / "migrations"
+    later = lambda_world.with_own_core(folder)
+    migrations = later.bundle.layers[1] / "remanence" / "db" / "migrations"
     (migrations / NEXT).write_text(sql)
-    return replace(lambda_world, bundle=later)
+    return later
 
 
 def last_migration(database: Database) -> str:

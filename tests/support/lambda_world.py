@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,16 @@ class LambdaWorld:
                 "/r/provider-keys": f"OPENAI_API_KEY={PROVIDER_KEY}\n",
             }
             yield cls(bundle, database, aws, provider, scratch)
+
+    def with_own_core(self, folder: Path) -> LambdaWorld:
+        """The same with a copy of our package in `folder`, to be changed by the test."""
+        root = folder / "own"
+        root.mkdir()
+        for path in self.bundle.root.iterdir():
+            (root / path.name).symlink_to(path)
+        (root / "CoreLayer").unlink()
+        shutil.copytree(self.bundle.root / "CoreLayer", root / "CoreLayer")
+        return replace(self, bundle=replace(self.bundle, root=root))
 
     def environment(self) -> dict[str, str]:
         """The variables that the template fills by reference."""
