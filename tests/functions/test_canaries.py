@@ -12,16 +12,13 @@ import json
 import socket
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import psycopg
+from support.canaries import command_lines, everything_stored, found_in, with_quoted
 from support.lambda_world import API_KEY, PROVIDER_KEY, a_bell, a_request, an_event
 from support.loopback_aws import SECRET, TOKEN
 from support.wires import Failure, a_reply
-
-from remanence.core.ids import DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,13 +51,7 @@ def test_no_secret_comes_out_of_the_functions(lambda_world: LambdaWorld) -> None
     assert all(emitted.values()), "each was there to be searched"
     keys = {request.headers.get("authorization") for request in provider.received}
     assert keys == {f"Bearer {PROVIDER_KEY}"}, "the secrets were in use"
-    found = {
-        (name, canary)
-        for name, text in emitted.items()
-        for canary in canaries(lambda_world)
-        if canary in text
-    }
-    assert found == set()
+    assert found_in(emitted, canaries(lambda_world)) == set()
 
 
 def canaries(lambda_world: LambdaWorld) -> set[str]:
@@ -68,7 +59,7 @@ def canaries(lambda_world: LambdaWorld) -> set[str]:
     password = str(urlsplit(lambda_world.database.app_uri).password)
     planted = {password, API_KEY, PROVIDER_KEY, OTHER_KEY, SEALING_KEY, AGENT_SECRET}
     planted |= {OWNER_PASSWORD, WRONG_KEY, SECRET, TOKEN}
-    return planted | {quote(secret, safe="") for secret in planted}
+    return with_quoted(planted)
 
 
 def use_everything(lambda_world: LambdaWorld, **variables: str) -> dict[str, str]:
@@ -118,32 +109,6 @@ def _migrated(lambda_world: LambdaWorld) -> Any:
         answer = migrate.invoke(event)
     assert answer["Status"] == "FAILED"
     return answer
-
-
-def command_lines() -> str:
-    """What `ps` shows of every process."""
-    lines: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(path.read_text(errors="replace").replace("\0", " "))
-        except OSError:  # it has ended
-            continue
-    return "\n".join(lines)
-
-
-def everything_stored(admin_uri: str) -> str:
-    """Every row of every table, as text."""
-    with psycopg.connect(admin_uri) as conn:
-        tables = conn.execute(
-            "select tablename from pg_tables where schemaname = 'remanence'"
-        ).fetchall()
-        rows = [
-            row
-            for (table,) in tables
-            for row in conn.execute(f"select t::text from remanence.{table} t".encode()).fetchall()
-        ]
-    assert any(DEFAULT_ORG_ID in text for (text,) in rows)
-    return "\n".join(text for (text,) in rows)
 
 
 @contextmanager
