@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.lambda_world import an_event
 from support.loopback_aws import LoopbackAws
 
-from remanence.aws.stack import migrate_for, release_of
+from remanence.aws.stack import TELL_S, migrate_for, release_of
 from remanence.errors import SchemaMismatch, SchemaNewer
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ class Context:
     """What a handler asks of Lambda's context."""
 
     log_stream_name = "2026/11/25/[1]abc"
+
+    def __init__(self, left_s: float = 300.0) -> None:
+        self._left_s = left_s
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._left_s * 1000)
 
 
 @pytest.fixture
@@ -115,3 +122,22 @@ def test_schema_of_a_deployment_that_is_taken_back_stays(
     (answer,) = aws.stack_answers
     assert (answer["Status"], answer["Reason"]) == (status, "the database is newer than this code")
     assert answer["Data"]["Release"], "the versions of before are published by it"
+
+
+def test_migration_that_takes_too_long_is_told_while_there_is_time_and_once(
+    aws: LoopbackAws,
+) -> None:
+    told_meanwhile: list[dict[str, Any]] = []
+
+    def slow() -> list[str]:
+        give_up = time.monotonic() + 10
+        while not aws.stack_answers and time.monotonic() < give_up:
+            time.sleep(0.01)
+        told_meanwhile.extend(aws.stack_answers)
+        return applied()
+
+    migrate_for(resource_event(aws), Context(left_s=TELL_S + 0.1), migrate=slow)
+
+    assert [answer["Status"] for answer in told_meanwhile] == ["FAILED"]
+    assert "by hand" in told_meanwhile[0]["Reason"]
+    assert aws.stack_answers == told_meanwhile, "what came after it is not told"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 # Of a digest that tells one release from another; a version's description takes 256 characters.
 RELEASE_CHARS = 16
+# What is kept of the function's time to say that it was not enough; killed, it says nothing.
+TELL_S = 20.0
+TOO_LONG = (
+    "the migrations take longer than a function may run; those that are done stay, and no function "
+    "was changed: run `remanence migrate` with the URL of migrations by hand, then deploy again"
+)
 # CloudFormation takes an answer of at most 4 KB.
 REASON_CHARS = 1000
 ANSWER_TIMEOUT_S = 10
@@ -46,15 +53,37 @@ def migrate_for(
     """
     if "ResponseURL" not in event:
         return {"applied": _migrate(migrate)}
-    answer = _answer(event, context, migrate)
-    _send(event["ResponseURL"], answer)
+    answers = _Answers(event["ResponseURL"])
+    too_long = _success(event) | {"Status": "FAILED", "Reason": TOO_LONG}
+    left_s = context.get_remaining_time_in_millis() / 1000 - TELL_S
+    late = threading.Timer(left_s, answers.send, [too_long])
+    late.daemon = True
+    late.start()
+    try:
+        answer = _answer(event, context, migrate)
+    finally:
+        late.cancel()
+    answers.send(answer)
     return answer
 
 
-def _answer(
-    event: dict[str, Any], context: LambdaContext, migrate: Callable[[], list[str]]
-) -> dict[str, Any]:
-    answer: dict[str, Any] = {
+class _Answers:
+    """To one event: the first that is sent is the only one."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._is_sent = False
+
+    def send(self, answer: dict[str, Any]) -> None:
+        with self._lock:
+            if not self._is_sent:
+                _send(self._url, answer)
+                self._is_sent = True
+
+
+def _success(event: dict[str, Any]) -> dict[str, Any]:
+    return {
         "Status": "SUCCESS",
         "PhysicalResourceId": event.get("PhysicalResourceId", "remanence-schema"),
         "StackId": event["StackId"],
@@ -62,6 +91,12 @@ def _answer(
         "LogicalResourceId": event["LogicalResourceId"],
         "Data": {"Release": release_of(event["ResourceProperties"])},
     }
+
+
+def _answer(
+    event: dict[str, Any], context: LambdaContext, migrate: Callable[[], list[str]]
+) -> dict[str, Any]:
+    answer = _success(event)
     if event["RequestType"] == "Delete":
         return answer | {"Reason": "the schema and its data stay where they are"}
     try:
