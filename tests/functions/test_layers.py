@@ -9,14 +9,22 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support.bundle import ARCHITECTURE, REPOSITORY, find_python313, size_mb
+from support.bundle import (
+    ARCHITECTURE,
+    ARCHITECTURES,
+    REPOSITORY,
+    build,
+    find_python313,
+    size_mb,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CORE_LIMIT_MB = 8
-# Lambda takes 250 for a function with its layers.
 DEPS_LIMIT_MB = 120
+# What Lambda takes of a function with its layers, unzipped.
+LIMIT_MB = 250
 
 
 @pytest.mark.parametrize("layer", ["core", pytest.param("deps", marks=pytest.mark.perf)])
@@ -55,6 +63,24 @@ def test_deps_layer_runs_on_its_architecture_alone_and_is_pruned(
     ]
     assert not [path for path in site.rglob("*") if path.name in {"tests", "RECORD"}]
     assert size_mb(site) < DEPS_LIMIT_MB
+
+
+@pytest.mark.perf
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_whole_build_is_the_same_from_two_folders(architecture: str, tmp_path: Path) -> None:
+    python = find_python313()
+    if python is None:
+        pytest.skip("needs Python 3.13, the runtime's own")
+    builds: list[Path] = []
+    for folder in ("here", "and/over/there"):
+        checkout = tmp_path / folder
+        shutil.copytree(REPOSITORY, checkout, ignore=shutil.ignore_patterns(".*", "node_modules"))
+        builds.append(build(tmp_path / folder / "made", python, architecture, checkout=checkout))
+
+    first, second = map(digests, builds)
+    assert len(first) > 1000
+    assert first == second
+    assert sum(map(size_mb, (builds[0] / "DepsLayer", builds[0] / "CoreLayer"))) < LIMIT_MB
 
 
 def _machine(path: Path) -> int:

@@ -6,11 +6,13 @@ cache that holds them. Where one is missing, `BundleUnavailable` says which.
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,7 @@ import yaml
 from remanence.local.locks import locked
 
 REPOSITORY = Path(__file__).parents[2]
+ARCHITECTURES = ("arm64", "x86_64")
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 # How long one worker waits for what another one builds.
 WAIT_S = 900
@@ -94,6 +97,15 @@ def size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
+def zipped_mb(folder: Path) -> float:
+    """What its files are in a deployment package, in millions of bytes."""
+    with io.BytesIO() as target:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.rglob("*")):
+                archive.write(path, path.relative_to(folder))
+        return len(target.getvalue()) / 1e6
+
+
 def find_bundle(scratch: Path) -> Bundle:
     """The build that REMANENCE_BUNDLE names, or one in `scratch`, made when it is not there.
 
@@ -133,8 +145,10 @@ def find_python313() -> Path | None:
     return None
 
 
-def build(target: Path, python: Path, architecture: str = ARCHITECTURE) -> Path:
-    """Run `sam build` into `target`, which it makes; takes about 10 s.
+def build(
+    target: Path, python: Path, architecture: str = ARCHITECTURE, *, checkout: Path = REPOSITORY
+) -> Path:
+    """Run `sam build` of a checkout into `target`, which it makes; takes about 10 s.
 
     Raises:
         BundleUnavailable: there is no sam, or it fails; with the end of what it said.
@@ -152,7 +166,7 @@ def build(target: Path, python: Path, architecture: str = ARCHITECTURE) -> Path:
     command = [sam, "build", "--build-dir", str(target)]
     command += ["--parameter-overrides", f"Architecture={architecture}"]
     done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+        command, cwd=checkout, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise BundleUnavailable(f"sam build failed: {_last_words(done.stdout + done.stderr)}")
