@@ -1340,6 +1340,96 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.lexemes(content text) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+begin
+    -- plpgsql keeps the plan for the session; an SQL function in a generated column would be
+    -- parsed and planned anew by every insert (0.5 ms of the 0.7 that a message took)
+    if content is null then
+        return null;
+    end if;
+    return (
+        select strip(to_tsvector('pg_catalog.russian', spaced.words))
+            || case when spaced.words ~ '[\u0620-\u06ff]' then strip(to_tsvector('pg_catalog.arabic',
+                regexp_replace(spaced.words, '[^\u0620-\u06ff]+', ' ', 'g'))) else '' end
+            || coalesce((
+                select array_to_tsvector(array_agg(distinct '=' || word.lexeme))
+                from unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', spaced.words)))
+                    as word (lexeme)), '')
+            || coalesce((
+                select array_to_tsvector(array_agg(distinct '#' || code.m[1]))
+                from regexp_matches(
+                    t.folded, '([a-z0-9_]+(?:[-_./:@#+][a-z0-9_]+)+)', 'g') as code (m)
+                where length(code.m[1]) <= 200), '')
+            || coalesce((
+                select array_to_tsvector(array_agg(distinct gram.lexeme))
+                from (
+                    select chars.char, lead(chars.char) over (
+                        partition by run.place order by chars.place) as following
+                    from regexp_matches(t.folded, '(' || t.unspaced || ')', 'g')
+                            with ordinality as run (m, place),
+                         string_to_table(run.m[1], null) with ordinality as chars (char, place)
+                ) as pair
+                cross join lateral (values ('u' || pair.char), (pair.char || pair.following))
+                    as gram (lexeme)
+                where gram.lexeme is not null), '')
+        from (
+            select remanence.fold(content) as folded,
+                   '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
+                       as unspaced
+        ) as t
+        cross join lateral (
+            select regexp_replace(
+                regexp_replace(t.folded, t.unspaced, ' ', 'g'), '[-_./:@#+]+', ' ', 'g') as words
+        ) as spaced
+    );
+end
+$$;
+
+COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
+
+CREATE TABLE remanence.passages (
+    id text NOT NULL,
+    org_id text NOT NULL,
+    archive_id text NOT NULL,
+    text text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    step_id text,
+    tool_call_id text,
+    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(text)) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    author jsonb,
+    valid_from timestamp with time zone,
+    valid_to timestamp with time zone,
+    CONSTRAINT passages_text_check CHECK ((text <> ''::text))
+);
+
+COMMENT ON COLUMN remanence.passages.step_id IS 'the step that made this version; null: no step';
+
+COMMENT ON COLUMN remanence.passages.updated_at IS 'from when this version holds';
+
+COMMENT ON COLUMN remanence.passages.valid_from IS 'inclusive; null: as long as anybody knows';
+
+COMMENT ON COLUMN remanence.passages.valid_to IS 'exclusive; null: it still holds';
+
+CREATE FUNCTION remanence.eligible_passages_v1(p_archive_ids text[], p_tags text[], p_match_all_tags boolean, p_from timestamp with time zone, p_to timestamp with time zone, p_as_of timestamp with time zone) RETURNS SETOF remanence.passages
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select passage.*
+    from remanence.passages as passage
+    where passage.archive_id = any (p_archive_ids)
+        and (p_tags is null or case when p_match_all_tags
+            then passage.tags @> p_tags else passage.tags && p_tags end)
+        and (p_from is null or passage.created_at >= p_from)
+        and (p_to is null or passage.created_at <= p_to)
+        and (passage.valid_to is null or passage.valid_to > coalesce(p_as_of, now()))
+        and (p_as_of is null or passage.valid_from is null or passage.valid_from <= p_as_of)
+$$;
+
 CREATE FUNCTION remanence.enter_org(p_org_id text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2040,55 +2130,6 @@ begin
 end
 $$;
 
-CREATE FUNCTION remanence.lexemes(content text) RETURNS tsvector
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $$
-begin
-    -- plpgsql keeps the plan for the session; an SQL function in a generated column would be
-    -- parsed and planned anew by every insert (0.5 ms of the 0.7 that a message took)
-    if content is null then
-        return null;
-    end if;
-    return (
-        select strip(to_tsvector('pg_catalog.russian', spaced.words))
-            || case when spaced.words ~ '[\u0620-\u06ff]' then strip(to_tsvector('pg_catalog.arabic',
-                regexp_replace(spaced.words, '[^\u0620-\u06ff]+', ' ', 'g'))) else '' end
-            || coalesce((
-                select array_to_tsvector(array_agg(distinct '=' || word.lexeme))
-                from unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', spaced.words)))
-                    as word (lexeme)), '')
-            || coalesce((
-                select array_to_tsvector(array_agg(distinct '#' || code.m[1]))
-                from regexp_matches(
-                    t.folded, '([a-z0-9_]+(?:[-_./:@#+][a-z0-9_]+)+)', 'g') as code (m)
-                where length(code.m[1]) <= 200), '')
-            || coalesce((
-                select array_to_tsvector(array_agg(distinct gram.lexeme))
-                from (
-                    select chars.char, lead(chars.char) over (
-                        partition by run.place order by chars.place) as following
-                    from regexp_matches(t.folded, '(' || t.unspaced || ')', 'g')
-                            with ordinality as run (m, place),
-                         string_to_table(run.m[1], null) with ordinality as chars (char, place)
-                ) as pair
-                cross join lateral (values ('u' || pair.char), (pair.char || pair.following))
-                    as gram (lexeme)
-                where gram.lexeme is not null), '')
-        from (
-            select remanence.fold(content) as folded,
-                   '[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+'
-                       as unspaced
-        ) as t
-        cross join lateral (
-            select regexp_replace(
-                regexp_replace(t.folded, t.unspaced, ' ', 'g'), '[-_./:@#+]+', ' ', 'g') as words
-        ) as spaced
-    );
-end
-$$;
-
-COMMENT ON FUNCTION remanence.lexemes(content text) IS 'Search words of a text, in any script.';
-
 CREATE FUNCTION remanence.line_ages_v1(p_block_id text) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2216,6 +2257,184 @@ begin
                 cross join unnest(recent.tags) as tag
                 where link.agent_id = p_agent_id))
     );
+end
+$$;
+
+CREATE FUNCTION remanence.message_candidates_v1(p_agent_id text, p_conversation_id text, p_roles text[], p_from timestamp with time zone, p_to timestamp with time zone, p_view_conversation_id text, p_view_from_seq bigint, p_keys tsquery, p_queries tsquery[], p_weights real[], p_is_common boolean[], p_embedding real[], p_model text) RETURNS TABLE(id text, created_at timestamp with time zone, role text, place integer, thread integer, words integer, terms integer[], likeness double precision, is_wanted boolean, texts double precision, size double precision, matched double precision, found integer[], usual double precision)
+    LANGUAGE plpgsql STABLE ROWS 5000 PARALLEL SAFE
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET work_mem TO '64MB'
+    SET random_page_cost TO '1.1'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with terms as materialized (
+        select asked.query, asked.term::integer as term
+        from unnest(p_queries) with ordinality as asked (query, term)
+    ),
+    alike as materialized (
+        select said.terms, count(*)::double precision as texts, sum(said.words) as words,
+            array_agg(said.id) filter (where said.terms is not null) as ids,
+            array_agg(said.words) filter (where said.terms is not null) as sizes,
+            array_agg(said.created_at) filter (where said.terms is not null) as moments
+        from (
+            select msg.id, msg.created_at, length(msg.lexemes) as words,
+                case when msg.lexemes @@ p_keys then array(
+                    select terms.term from terms where msg.lexemes @@ terms.query) end as terms
+            from remanence.speech_v1(p_agent_id, p_conversation_id, p_roles, p_from, p_to) as msg
+            offset 0
+        ) as said
+        group by said.terms
+    ),
+    whole as materialized (
+        select sum(alike.texts) as texts, (sum(alike.words) / sum(alike.texts))::double precision
+                as size,
+            coalesce(sum(alike.texts) filter (where alike.terms is not null), 0) as matched
+        from alike
+    ),
+    counted as materialized (
+        select terms.term, coalesce(sum(alike.texts), 0) as texts
+        from terms
+        left join (alike cross join lateral unnest(alike.terms) as had (term))
+            on had.term = terms.term
+        group by terms.term
+    ),
+    worth as materialized (
+        select counted.term, remanence.worth_v1(p_weights[counted.term],
+            case when p_is_common[counted.term] then whole.matched else whole.texts end,
+            counted.texts) as worth
+        from counted
+        cross join whole
+    ),
+    by_words as (
+        select one.id
+        from (
+            select alike.ids, alike.sizes, alike.moments, (
+                select sum(worth.worth)
+                from unnest(alike.terms) as had (term)
+                join worth on worth.term = had.term) as worth
+            from alike
+            where alike.terms is not null
+            offset 0  -- once for each group
+        ) as alike
+        cross join whole
+        cross join lateral unnest(alike.ids, alike.sizes, alike.moments)
+            as one (id, words, moment)
+        order by alike.worth * remanence.share_v1(whole.size, one.words) desc, one.moment desc,
+            one.id desc
+        limit 400
+    ),
+    asked (vector, is_for_all) as materialized (
+        select remanence.to_halfvec(p_embedding), p_conversation_id is null and p_from is null
+            and p_to is null and p_roles @> array['user', 'assistant']
+    ),
+    compared as materialized (
+        select stored.message_id as id, greatest(0, 1 - remanence.cosine_distance(
+            stored.embedding, (select asked.vector from asked))) as likeness
+        from remanence.message_vectors as stored
+        where (select asked.is_for_all from asked)
+            and stored.agent_id = p_agent_id
+            and stored.model = p_model
+            and stored.dimensions = cardinality(p_embedding)
+        union all
+        select stored.message_id, greatest(0, 1 - remanence.cosine_distance(
+            stored.embedding, (select asked.vector from asked)))
+        from remanence.speech_v1(p_agent_id, p_conversation_id, p_roles, p_from, p_to) as msg
+        join remanence.message_vectors as stored on stored.message_id = msg.id
+        where not (select asked.is_for_all from asked)
+            and msg.role = any (p_roles)
+            and stored.agent_id = p_agent_id
+            and stored.model = p_model
+            and stored.dimensions = cardinality(p_embedding)
+    ),
+    by_vector as (
+        select nearest.id
+        from (
+            select compared.* from compared order by compared.likeness desc, compared.id offset 0
+        ) as nearest
+        cross join lateral (
+            select
+            from remanence.speech_v1(null, null, p_roles, null, null) as msg
+            where msg.id = nearest.id
+                and msg.role = any (p_roles)
+                and (p_view_from_seq is null
+                    or msg.conversation_id <> p_view_conversation_id or msg.seq < p_view_from_seq)
+            limit 1  -- asked of the nearest only, until there are enough
+        ) as wanted
+        order by nearest.likeness desc, nearest.id
+        limit 400
+    ),
+    seeds as (
+        select msg.conversation_id, msg.seq, max(seed.reach) as reach
+        from (
+            select by_words.id, 6 as reach from by_words
+            union all
+            select by_vector.id, 3 from by_vector
+        ) as seed
+        cross join lateral (
+            select msg.conversation_id, msg.seq
+            from remanence.messages as msg
+            where msg.id = seed.id
+            offset 0  -- one by one, by key
+        ) as msg
+        group by msg.conversation_id, msg.seq
+    ),
+    near as (
+        -- what stands around several seeds is read for each; which text follows one is not known
+        -- of the last around a seed
+        select distinct on (around.conversation_id, around.seq) around.*
+        from seeds
+        cross join lateral (
+            select part.*, lead(part.id) over (order by part.seq) as next_id
+            from (
+                (select msg.conversation_id, msg.seq, msg.id, msg.created_at, msg.role, msg.lexemes
+                from remanence.speech_v1(null, null, p_roles, p_from, p_to) as msg
+                where msg.conversation_id = seeds.conversation_id and msg.seq <= seeds.seq
+                order by msg.seq desc
+                limit 1 + seeds.reach)
+                union all
+                (select msg.conversation_id, msg.seq, msg.id, msg.created_at, msg.role, msg.lexemes
+                from remanence.speech_v1(null, null, p_roles, p_from, p_to) as msg
+                where msg.conversation_id = seeds.conversation_id and msg.seq > seeds.seq
+                order by msg.seq
+                limit seeds.reach)
+            ) as part
+        ) as around
+        order by around.conversation_id, around.seq, around.next_id nulls last
+    ),
+    spoken as (
+        select placed.*, (count(*) filter (where placed.is_apart) over (order by placed.place))
+                ::integer as thread
+        from (
+            select near.*, (row_number() over in_order)::integer as place,
+                lag(near.next_id) over in_order is distinct from near.id as is_apart
+            from near
+            window in_order as (order by near.conversation_id, near.seq)
+        ) as placed
+    )
+    select spoken.id, spoken.created_at, spoken.role, spoken.place, spoken.thread,
+        length(spoken.lexemes),
+        case when spoken.lexemes @@ p_keys then array(
+            select terms.term from terms where spoken.lexemes @@ terms.query) end,
+        near.likeness,
+        spoken.role = any (p_roles) and (p_view_from_seq is null
+            or spoken.conversation_id <> p_view_conversation_id or spoken.seq < p_view_from_seq),
+        whole.texts, whole.size, whole.matched,
+        case when spoken.place = 1 then (
+            select array_agg(counted.texts::integer order by counted.term) from counted) end,
+        case when spoken.place = 1 then (select avg(compared.likeness) from compared) end
+    from spoken
+    left join lateral (
+        select greatest(0, 1 - remanence.cosine_distance(
+            stored.embedding, (select asked.vector from asked))) as likeness
+        from remanence.message_vectors as stored
+        where stored.message_id = spoken.id
+            and stored.model = p_model
+            and stored.dimensions = cardinality(p_embedding)
+        offset 0
+    ) as near on true
+    left join whole on spoken.place = 1;
 end
 $$;
 
@@ -2559,6 +2778,185 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.passage_candidates_v1(p_archive_ids text[], p_tags text[], p_match_all_tags boolean, p_from timestamp with time zone, p_to timestamp with time zone, p_as_of timestamp with time zone, p_keys tsquery, p_queries tsquery[], p_weights real[], p_is_common boolean[], p_embedding real[], p_model text) RETURNS TABLE(id text, created_at timestamp with time zone, place integer, thread integer, words integer, terms integer[], likeness double precision, texts double precision, size double precision, matched double precision, found integer[], usual double precision)
+    LANGUAGE plpgsql STABLE ROWS 5000 PARALLEL SAFE
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET work_mem TO '64MB'
+    SET random_page_cost TO '1.1'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with terms as materialized (
+        select asked.query, asked.term::integer as term
+        from unnest(p_queries) with ordinality as asked (query, term)
+    ),
+    alike as materialized (
+        select said.terms, count(*)::double precision as texts, sum(said.words) as words,
+            array_agg(said.id) filter (where said.terms is not null) as ids,
+            array_agg(said.words) filter (where said.terms is not null) as sizes,
+            array_agg(said.created_at) filter (where said.terms is not null) as moments
+        from (
+            select passage.id, passage.created_at, length(passage.lexemes) as words,
+                case when passage.lexemes @@ p_keys then array(
+                    select terms.term from terms where passage.lexemes @@ terms.query) end as terms
+            from remanence.eligible_passages_v1(
+                p_archive_ids, p_tags, p_match_all_tags, p_from, p_to, p_as_of) as passage
+            offset 0
+        ) as said
+        group by said.terms
+    ),
+    whole as materialized (
+        select sum(alike.texts) as texts, (sum(alike.words) / sum(alike.texts))::double precision
+                as size,
+            coalesce(sum(alike.texts) filter (where alike.terms is not null), 0) as matched
+        from alike
+    ),
+    counted as materialized (
+        select terms.term, coalesce(sum(alike.texts), 0) as texts
+        from terms
+        left join (alike cross join lateral unnest(alike.terms) as had (term))
+            on had.term = terms.term
+        group by terms.term
+    ),
+    worth as materialized (
+        select counted.term, remanence.worth_v1(p_weights[counted.term],
+            case when p_is_common[counted.term] then whole.matched else whole.texts end,
+            counted.texts) as worth
+        from counted
+        cross join whole
+    ),
+    by_words as (
+        select one.id
+        from (
+            select alike.ids, alike.sizes, alike.moments, (
+                select sum(worth.worth)
+                from unnest(alike.terms) as had (term)
+                join worth on worth.term = had.term) as worth
+            from alike
+            where alike.terms is not null
+            offset 0  -- once for each group
+        ) as alike
+        cross join whole
+        cross join lateral unnest(alike.ids, alike.sizes, alike.moments)
+            as one (id, words, moment)
+        order by alike.worth * remanence.share_v1(whole.size, one.words) desc, one.moment desc,
+            one.id desc
+        limit 400
+    ),
+    asked (vector, is_for_all) as materialized (
+        select remanence.to_halfvec(p_embedding), p_tags is null and p_from is null
+            and p_to is null and p_as_of is null
+    ),
+    compared as materialized (
+        select stored.passage_id as id, greatest(0, 1 - remanence.cosine_distance(
+            stored.embedding, (select asked.vector from asked))) as likeness
+        from remanence.passage_vectors as stored
+        where (select asked.is_for_all from asked)
+            and stored.archive_id = any (p_archive_ids)
+            and stored.model = p_model
+            and stored.dimensions = cardinality(p_embedding)
+        union all
+        select stored.passage_id, greatest(0, 1 - remanence.cosine_distance(
+            stored.embedding, (select asked.vector from asked)))
+        from remanence.eligible_passages_v1(
+                p_archive_ids, p_tags, p_match_all_tags, p_from, p_to, p_as_of) as passage
+        join remanence.passage_vectors as stored on stored.passage_id = passage.id
+        where not (select asked.is_for_all from asked)
+            and stored.archive_id = any (p_archive_ids)
+            and stored.model = p_model
+            and stored.dimensions = cardinality(p_embedding)
+    ),
+    by_vector as (
+        select nearest.id
+        from (
+            select compared.* from compared order by compared.likeness desc, compared.id offset 0
+        ) as nearest
+        cross join lateral (
+            select
+            from remanence.eligible_passages_v1(
+                p_archive_ids, null, null, null, null, p_as_of) as passage
+            where passage.id = nearest.id
+            limit 1  -- asked of the nearest only, until there are enough
+        ) as wanted
+        order by nearest.likeness desc, nearest.id
+        limit 400
+    ),
+    seeds as (
+        select passage.archive_id, passage.created_at, passage.id, max(seed.reach) as reach
+        from (
+            select by_words.id, 6 as reach from by_words
+            union all
+            select by_vector.id, 3 from by_vector
+        ) as seed
+        cross join lateral (
+            select passage.archive_id, passage.created_at, passage.id
+            from remanence.passages as passage
+            where passage.id = seed.id
+            offset 0  -- one by one, by key
+        ) as passage
+        group by passage.archive_id, passage.created_at, passage.id
+    ),
+    near as (
+        -- what stands around several seeds is read for each; which text follows one is not known
+        -- of the last around a seed
+        select distinct on (around.archive_id, around.created_at, around.id) around.*
+        from seeds
+        cross join lateral (
+            select part.*, lead(part.id) over (order by part.created_at, part.id) as next_id
+            from (
+                (select passage.archive_id, passage.created_at, passage.id, passage.lexemes
+                from remanence.eligible_passages_v1(
+                    p_archive_ids, p_tags, p_match_all_tags, p_from, p_to, p_as_of) as passage
+                where passage.archive_id = seeds.archive_id
+                    and (passage.created_at, passage.id) <= (seeds.created_at, seeds.id)
+                order by passage.created_at desc, passage.id desc
+                limit 1 + seeds.reach)
+                union all
+                (select passage.archive_id, passage.created_at, passage.id, passage.lexemes
+                from remanence.eligible_passages_v1(
+                    p_archive_ids, p_tags, p_match_all_tags, p_from, p_to, p_as_of) as passage
+                where passage.archive_id = seeds.archive_id
+                    and (passage.created_at, passage.id) > (seeds.created_at, seeds.id)
+                order by passage.created_at, passage.id
+                limit seeds.reach)
+            ) as part
+        ) as around
+        order by around.archive_id, around.created_at, around.id, around.next_id nulls last
+    ),
+    spoken as (
+        select placed.*, (count(*) filter (where placed.is_apart) over (order by placed.place))
+                ::integer as thread
+        from (
+            select near.*, (row_number() over in_order)::integer as place,
+                lag(near.next_id) over in_order is distinct from near.id as is_apart
+            from near
+            window in_order as (order by near.archive_id, near.created_at, near.id)
+        ) as placed
+    )
+    select spoken.id, spoken.created_at, spoken.place, spoken.thread,
+        length(spoken.lexemes),
+        case when spoken.lexemes @@ p_keys then array(
+            select terms.term from terms where spoken.lexemes @@ terms.query) end,
+        near.likeness,
+        whole.texts, whole.size, whole.matched,
+        case when spoken.place = 1 then (
+            select array_agg(counted.texts::integer order by counted.term) from counted) end,
+        case when spoken.place = 1 then (select avg(compared.likeness) from compared) end
+    from spoken
+    left join lateral (
+        select greatest(0, 1 - remanence.cosine_distance(
+            stored.embedding, (select asked.vector from asked))) as likeness
+        from remanence.passage_vectors as stored
+        where stored.passage_id = spoken.id
+            and stored.model = p_model
+            and stored.dimensions = cardinality(p_embedding)
+        offset 0
+    ) as near on true
+    left join whole on spoken.place = 1;
+end
+$$;
+
 CREATE FUNCTION remanence.passage_delete_v1(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2593,33 +2991,6 @@ begin
     return '{"outcome": "ok"}';
 end
 $$;
-
-CREATE TABLE remanence.passages (
-    id text NOT NULL,
-    org_id text NOT NULL,
-    archive_id text NOT NULL,
-    text text NOT NULL,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    step_id text,
-    tool_call_id text,
-    lexemes tsvector GENERATED ALWAYS AS (remanence.lexemes(text)) STORED,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    author jsonb,
-    valid_from timestamp with time zone,
-    valid_to timestamp with time zone,
-    CONSTRAINT passages_text_check CHECK ((text <> ''::text))
-);
-
-COMMENT ON COLUMN remanence.passages.step_id IS 'the step that made this version; null: no step';
-
-COMMENT ON COLUMN remanence.passages.updated_at IS 'from when this version holds';
-
-COMMENT ON COLUMN remanence.passages.valid_from IS 'inclusive; null: as long as anybody knows';
-
-COMMENT ON COLUMN remanence.passages.valid_to IS 'exclusive; null: it still holds';
 
 CREATE FUNCTION remanence.passage_row_v1(p_passage remanence.passages) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -2889,6 +3260,38 @@ CREATE FUNCTION remanence.rank_by_vector_v1(p_threads integer[], p_moments times
     ) as around
 $$;
 
+CREATE FUNCTION remanence.rank_by_vector_v2(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision, p_usual double precision) RETURNS TABLE(place integer, likeness double precision, nearness double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select around.place, around.likeness, around.likeness + p_around * (
+        0.18 * coalesce(around.before_1, around.usual)
+        + 0.06 * coalesce(around.before_2, around.usual)
+        + 0.12 * coalesce(around.after_1, around.usual)
+        + 0.03 * coalesce(around.after_2, around.usual))
+    from (
+        select told.place, told.likeness, coalesce(p_usual, avg(told.likeness) over ()) as usual,
+            case when told.moment - lag(told.moment) over thread <= interval '1 hour'
+                    and told.moment > lag(told.moment) over thread
+                then lag(told.likeness) over thread end as before_1,
+            case when told.moment - lag(told.moment, 2) over thread <= interval '1 hour'
+                    and told.moment > lag(told.moment, 2) over thread
+                then lag(told.likeness, 2) over thread end as before_2,
+            case when lead(told.moment) over thread - told.moment <= interval '1 hour'
+                    and lead(told.moment) over thread > told.moment
+                then lead(told.likeness) over thread end as after_1,
+            case when lead(told.moment, 2) over thread - told.moment <= interval '1 hour'
+                    and lead(told.moment, 2) over thread > told.moment
+                then lead(told.likeness, 2) over thread end as after_2
+        from (
+            select told.place::integer as place, told.thread, told.moment, told.likeness
+            from unnest(p_threads, p_moments, p_likeness) with ordinality
+                as told (thread, moment, likeness, place)
+            where told.likeness is not null
+        ) as told
+        window thread as (partition by told.thread order by told.place)
+    ) as around
+$$;
+
 CREATE FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) RETURNS TABLE(place integer, relevance double precision)
     LANGUAGE sql STABLE ROWS 500 PARALLEL SAFE
     SET enable_nestloop TO 'off'
@@ -3017,6 +3420,74 @@ CREATE FUNCTION remanence.rank_by_words_v2(p_weights real[], p_is_common boolean
     having sum(heard.share) > 0
 $$;
 
+CREATE FUNCTION remanence.rank_by_words_v3(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[], p_around double precision, p_texts double precision, p_size double precision, p_matched double precision, p_found integer[]) RETURNS TABLE(place integer, relevance double precision)
+    LANGUAGE sql STABLE ROWS 500 PARALLEL SAFE
+    SET enable_nestloop TO 'off'
+    AS $$
+    with hits as materialized (
+        select hit.place, hit.term, scope.typical / (p_words[hit.place] + 60) as share,
+            p_threads[hit.place] as thread, p_moments[hit.place] as moment
+        from unnest(p_hit_places, p_hit_terms) as hit (place, term)
+        cross join (
+            select 60 + coalesce(p_size, avg(size.words)::double precision) as typical
+            from unnest(p_words) as size (words)
+        ) as scope
+    ),
+    matched as (
+        select coalesce(p_matched, count(distinct hits.place)) as texts from hits
+    ),
+    terms as materialized (
+        select had.term, remanence.worth_v1(p_weights[had.term],
+            case when p_is_common[had.term] then matched.texts
+                else coalesce(p_texts, cardinality(p_words)) end, had.texts) as worth
+        from (
+            select hits.term, coalesce(p_found[hits.term], count(*)) as texts
+            from hits
+            group by hits.term
+        ) as had
+        cross join matched
+    ),
+    seeds as (
+        select own.place
+        from (
+            select hits.place, sum(terms.worth * hits.share / (hits.share + 1.1)) as relevance
+            from hits
+            join terms on terms.term = hits.term
+            group by hits.place
+        ) as own
+        order by own.relevance desc, own.place desc
+        limit 400
+    ),
+    steps (step, share) as (
+        values (0, 1.0::double precision), (-1, 0.36 * p_around), (-2, 0.18 * p_around),
+            (-3, 0.09 * p_around), (1, 0.27 * p_around), (2, 0.14 * p_around), (3, 0.05 * p_around)
+    ),
+    area as materialized (
+        select distinct seeds.place - steps.step as place
+        from seeds
+        cross join steps
+        where seeds.place - steps.step between 1 and cardinality(p_words)
+            and steps.share > 0
+    ),
+    heard as (
+        select area.place, hits.term, sum(steps.share * hits.share) as share
+        from area
+        cross join steps
+        join hits on hits.place = area.place + steps.step
+        where steps.step = 0 or (
+            hits.thread = p_threads[area.place]
+            and hits.moment <> p_moments[area.place]
+            and hits.moment between p_moments[area.place] - interval '1 hour'
+                and p_moments[area.place] + interval '1 hour')
+        group by area.place, hits.term
+    )
+    select heard.place, sum(terms.worth * heard.share / (heard.share + 1.1))
+    from heard
+    join terms on terms.term = heard.term
+    group by heard.place
+    having sum(heard.share) > 0
+$$;
+
 CREATE FUNCTION remanence.rank_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_hit_places integer[], p_hit_terms integer[], p_starts timestamp with time zone[], p_ends timestamp with time zone[], p_around double precision, p_keep integer) RETURNS TABLE(place integer, relevance double precision, likeness double precision, lexical_rank bigint, vector_rank bigint, near double precision, weight double precision)
     LANGUAGE sql STABLE ROWS 100 PARALLEL SAFE
     AS $$
@@ -3041,6 +3512,48 @@ CREATE FUNCTION remanence.rank_v1(p_weights real[], p_is_common boolean[], p_wor
                     / nullif(max(by_vector.nearness) over (), 0), 0) as weight
         from by_words
         full join by_vector on by_vector.place = by_words.place
+    )
+    select legs.place, legs.relevance, legs.likeness, legs.lexical_rank, legs.vector_rank,
+        timed.near, legs.weight
+    from legs
+    cross join lateral (
+        select remanence.nearness_v1(p_moments[legs.place], p_starts, p_ends) as near
+        offset 0
+    ) as timed
+    order by legs.weight * (1 + timed.near) desc, legs.place desc
+    limit p_keep
+$$;
+
+CREATE FUNCTION remanence.rank_v2(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_hit_places integer[], p_hit_terms integer[], p_starts timestamp with time zone[], p_ends timestamp with time zone[], p_around double precision, p_keep integer, p_texts double precision, p_size double precision, p_matched double precision, p_found integer[], p_usual double precision) RETURNS TABLE(place integer, relevance double precision, likeness double precision, lexical_rank bigint, vector_rank bigint, near double precision, weight double precision)
+    LANGUAGE sql STABLE ROWS 100 PARALLEL SAFE
+    AS $$
+    with by_words as (
+        select ranked.place, ranked.relevance,
+            row_number() over (order by ranked.relevance desc, ranked.place desc) as rank
+        from remanence.rank_by_words_v3(
+            p_weights, p_is_common, p_words, p_threads, p_moments, p_hit_places, p_hit_terms,
+            p_around, p_texts, p_size, p_matched, p_found) as ranked
+        where p_hit_places is not null
+    ),
+    by_vector as (
+        select ranked.place, ranked.likeness, ranked.nearness,
+            row_number() over (order by ranked.likeness desc, ranked.place desc) as rank
+        from remanence.rank_by_vector_v2(
+            p_threads, p_moments, p_likeness, p_around, p_usual) as ranked
+    ),
+    usual (nearness) as (
+        select p_usual * (1 + 0.39 * p_around)  -- and that of its neighbours
+    ),
+    legs as (
+        select coalesce(by_words.place, by_vector.place) as place, by_words.relevance,
+            by_vector.likeness, by_words.rank as lexical_rank, by_vector.rank as vector_rank,
+            coalesce(by_words.relevance / nullif(max(by_words.relevance) over (), 0), 0)
+                + coalesce(coalesce(by_vector.nearness, usual.nearness,
+                        avg(by_vector.nearness) over ())
+                    / nullif(max(by_vector.nearness) over (), 0), 0) as weight
+        from by_words
+        full join by_vector on by_vector.place = by_words.place
+        cross join usual
     )
     select legs.place, legs.relevance, legs.likeness, legs.lexical_rank, legs.vector_rank,
         timed.near, legs.weight
@@ -3434,6 +3947,12 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.share_v1(p_size double precision, p_words integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select (60 + p_size) / (60 + p_size + 1.1 * (60 + p_words))
+$$;
+
 CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -3488,6 +4007,40 @@ CREATE FUNCTION remanence.sign_v1(p_author jsonb) RETURNS void
 begin
     perform set_config('remanence.author', coalesce(p_author, '{}')::text, true);
 end
+$$;
+
+CREATE TABLE remanence.messages (
+    conversation_id text NOT NULL,
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    org_id text NOT NULL,
+    agent_id text NOT NULL,
+    run_id text,
+    step_id text,
+    role text NOT NULL,
+    parts jsonb NOT NULL,
+    name text,
+    otid text,
+    sender_id text,
+    tokens integer DEFAULT 0 NOT NULL,
+    lexemes tsvector GENERATED ALWAYS AS ((COALESCE(remanence.lexemes(name), ''::tsvector) || remanence.lexemes(remanence.said(role, parts)))) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['system'::text, 'user'::text, 'assistant'::text, 'tool'::text, 'approval'::text, 'summary'::text])))
+);
+
+CREATE FUNCTION remanence.speech_v1(p_agent_id text, p_conversation_id text, p_roles text[], p_from timestamp with time zone, p_to timestamp with time zone) RETURNS SETOF remanence.messages
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select msg.*
+    from remanence.messages as msg
+    where msg.org_id = (select remanence.current_org())
+        and (p_agent_id is null or msg.agent_id = p_agent_id)
+        and (p_conversation_id is null or msg.conversation_id = p_conversation_id)
+        and (msg.role in ('user', 'assistant')
+            or msg.role = 'system' and msg.role = any (p_roles))
+        and msg.lexemes is not null
+        and (p_from is null or msg.created_at >= p_from)
+        and (p_to is null or msg.created_at <= p_to)
 $$;
 
 CREATE FUNCTION remanence.spend_record_v1(p jsonb) RETURNS void
@@ -4350,6 +4903,12 @@ CREATE FUNCTION remanence.weigh_named_v1(p_weight double precision, p_is_named b
         then 0.2 * coalesce(p_relevance / nullif(p_best_relevance, 0), 0) else 0 end
 $$;
 
+CREATE FUNCTION remanence.worth_v1(p_weight real, p_texts double precision, p_found double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select p_weight * ln(1 + greatest(0, p_texts - p_found + 0.5) / (p_found + 0.5))
+$$;
+
 CREATE FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -4672,25 +5231,6 @@ COMMENT ON COLUMN remanence.message_vectors.model IS 'Handle that made it; only 
 COMMENT ON COLUMN remanence.message_vectors.dimensions IS 'Length of the vector.';
 
 COMMENT ON COLUMN remanence.message_vectors.embedding IS 'The vector, in half precision.';
-
-CREATE TABLE remanence.messages (
-    conversation_id text NOT NULL,
-    seq bigint NOT NULL,
-    id text NOT NULL,
-    org_id text NOT NULL,
-    agent_id text NOT NULL,
-    run_id text,
-    step_id text,
-    role text NOT NULL,
-    parts jsonb NOT NULL,
-    name text,
-    otid text,
-    sender_id text,
-    tokens integer DEFAULT 0 NOT NULL,
-    lexemes tsvector GENERATED ALWAYS AS ((COALESCE(remanence.lexemes(name), ''::tsvector) || remanence.lexemes(remanence.said(role, parts)))) STORED,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['system'::text, 'user'::text, 'assistant'::text, 'tool'::text, 'approval'::text, 'summary'::text])))
-);
 
 CREATE TABLE remanence.organizations (
     id text NOT NULL,
@@ -5485,6 +6025,14 @@ GRANT ALL ON FUNCTION remanence.current_org() TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.date_attachment_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.date_attachment_v1() TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passages TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.eligible_passages_v1(p_archive_ids text[], p_tags text[], p_match_all_tags boolean, p_from timestamp with time zone, p_to timestamp with time zone, p_as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.eligible_passages_v1(p_archive_ids text[], p_tags text[], p_match_all_tags boolean, p_from timestamp with time zone, p_to timestamp with time zone, p_as_of timestamp with time zone) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.enter_org(p_org_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.enter_org(p_org_id text) TO remanence_app;
 
@@ -5571,9 +6119,6 @@ GRANT ALL ON FUNCTION remanence.keep_passage_v1() TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snapshots jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.keep_snapshots_v1(p_conversation_id text, p_snapshots jsonb) TO remanence_app;
 
-REVOKE ALL ON FUNCTION remanence.lexemes(content text) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.lexemes(content text) TO remanence_app;
-
 REVOKE ALL ON FUNCTION remanence.line_ages_v1(p_block_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.line_ages_v1(p_block_id text) TO remanence_app;
 
@@ -5585,6 +6130,9 @@ GRANT ALL ON FUNCTION remanence.memory_at_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.memory_counts_v1(p_agent_id text, p_window_from_seq bigint) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.message_candidates_v1(p_agent_id text, p_conversation_id text, p_roles text[], p_from timestamp with time zone, p_to timestamp with time zone, p_view_conversation_id text, p_view_from_seq bigint, p_keys tsquery, p_queries tsquery[], p_weights real[], p_is_common boolean[], p_embedding real[], p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.message_candidates_v1(p_agent_id text, p_conversation_id text, p_roles text[], p_from timestamp with time zone, p_to timestamp with time zone, p_view_conversation_id text, p_view_from_seq bigint, p_keys tsquery, p_queries tsquery[], p_weights real[], p_is_common boolean[], p_embedding real[], p_model text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.message_vectors_add_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.message_vectors_add_v1(p jsonb) TO remanence_app;
@@ -5633,10 +6181,11 @@ GRANT ALL ON FUNCTION remanence.own_providers_v1(p_org_id text) TO remanence_app
 REVOKE ALL ON FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passage_at_v1(p_passage_id text, p_version integer) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.passage_candidates_v1(p_archive_ids text[], p_tags text[], p_match_all_tags boolean, p_from timestamp with time zone, p_to timestamp with time zone, p_as_of timestamp with time zone, p_keys tsquery, p_queries tsquery[], p_weights real[], p_is_common boolean[], p_embedding real[], p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.passage_candidates_v1(p_archive_ids text[], p_tags text[], p_match_all_tags boolean, p_from timestamp with time zone, p_to timestamp with time zone, p_as_of timestamp with time zone, p_keys tsquery, p_queries tsquery[], p_weights real[], p_is_common boolean[], p_embedding real[], p_model text) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.passage_delete_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passage_delete_v1(p jsonb) TO remanence_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passages TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.passage_row_v1(p_passage remanence.passages) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.passage_row_v1(p_passage remanence.passages) TO remanence_app;
@@ -5671,14 +6220,23 @@ GRANT ALL ON FUNCTION remanence.raise_v3(p_text text, p_near double precision, p
 REVOKE ALL ON FUNCTION remanence.rank_by_vector_v1(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_by_vector_v1(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.rank_by_vector_v2(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision, p_usual double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.rank_by_vector_v2(p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_around double precision, p_usual double precision) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_by_words_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.rank_by_words_v2(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[], p_around double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_by_words_v2(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[], p_around double precision) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.rank_by_words_v3(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[], p_around double precision, p_texts double precision, p_size double precision, p_matched double precision, p_found integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.rank_by_words_v3(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_hit_places integer[], p_hit_terms integer[], p_around double precision, p_texts double precision, p_size double precision, p_matched double precision, p_found integer[]) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.rank_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_hit_places integer[], p_hit_terms integer[], p_starts timestamp with time zone[], p_ends timestamp with time zone[], p_around double precision, p_keep integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.rank_v1(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_hit_places integer[], p_hit_terms integer[], p_starts timestamp with time zone[], p_ends timestamp with time zone[], p_around double precision, p_keep integer) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.rank_v2(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_hit_places integer[], p_hit_terms integer[], p_starts timestamp with time zone[], p_ends timestamp with time zone[], p_around double precision, p_keep integer, p_texts double precision, p_size double precision, p_matched double precision, p_found integer[], p_usual double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.rank_v2(p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[], p_moments timestamp with time zone[], p_likeness double precision[], p_hit_places integer[], p_hit_terms integer[], p_starts timestamp with time zone[], p_ends timestamp with time zone[], p_around double precision, p_keep integer, p_texts double precision, p_size double precision, p_matched double precision, p_found integer[], p_usual double precision) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.refuse_run_v1(p_run_id text, p_refusal jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.refuse_run_v1(p_run_id text, p_refusal jsonb) TO remanence_app;
@@ -5722,6 +6280,9 @@ GRANT ALL ON FUNCTION remanence.set_vector_v1(p jsonb) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.share_moment_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.share_moment_v1() TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.share_v1(p_size double precision, p_words integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.share_v1(p_size double precision, p_words integer) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;
 
@@ -5730,6 +6291,11 @@ GRANT ALL ON FUNCTION remanence.sign_block_version_v1() TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.sign_v1(p_author jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sign_v1(p_author jsonb) TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.messages TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.speech_v1(p_agent_id text, p_conversation_id text, p_roles text[], p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.speech_v1(p_agent_id text, p_conversation_id text, p_roles text[], p_from timestamp with time zone, p_to timestamp with time zone) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.spend_record_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.spend_record_v1(p jsonb) TO remanence_app;
@@ -5818,6 +6384,9 @@ GRANT ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations
 REVOKE ALL ON FUNCTION remanence.weigh_named_v1(p_weight double precision, p_is_named boolean, p_relevance double precision, p_best_relevance double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.weigh_named_v1(p_weight double precision, p_is_named boolean, p_relevance double precision, p_best_relevance double precision) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.worth_v1(p_weight real, p_texts double precision, p_found double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.worth_v1(p_weight real, p_texts double precision, p_found double precision) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.write_blocks_v1(p_org_id text, p_agent_id text, p_step_id text, p_blocks jsonb) TO remanence_app;
 
@@ -5850,8 +6419,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.fact_sources TO remanence_a
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.facts TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.message_vectors TO remanence_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.messages TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.organizations TO remanence_app;
 

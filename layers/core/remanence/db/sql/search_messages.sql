@@ -13,9 +13,10 @@
 -- returns: 0..page_limit rows: message jsonb {row of messages}, said text, score double precision
 --          (0..1; 0: by time), lexical_rank, vector_rank bigint | null (from 1), legs jsonb {words,
 --          vector, when, speaker, phrase}
--- uses:    messages_agent_created_idx, message_vectors_agent_idx
+-- uses:    messages_agent_created_idx, message_vectors_agent_idx, conversations_agent_idx
 --
--- One scan over the agent's own messages, which also counts in how many of them each word is.
+-- One scan over the agent's own messages, which also counts in how many of them each word is. Of
+-- many, message_candidates_v1 chooses those that are ranked.
 with terms as materialized (
     select term.lexeme, term.weight, term.is_key, term.is_common,
         ('''' || replace(replace(term.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query,
@@ -27,12 +28,24 @@ asked as materialized (
     select remanence.any_key_v1(array_agg(terms.lexeme) filter (where terms.is_key)) as keys,
         array_agg(terms.weight order by terms.term) as weights,
         array_agg(terms.is_common order by terms.term) as is_common,
+        array_agg(terms.query order by terms.term) as queries,
         remanence.to_halfvec(%(embedding)s::real[]) as vector
     from terms
 ),
+held as materialized (
+    -- from here on it costs less to choose candidates than to rank all
+    select coalesce(sum(conv.next_seq), 0) > 3000 as is_much
+    from remanence.conversations as conv
+    where conv.org_id = remanence.current_org()
+        and conv.agent_id = %(agent_id)s::text
+        and (%(conversation_id)s::text is null or conv.id = %(conversation_id)s::text)
+),
 spoken as materialized (
-    select msg.*, (row_number() over in_order)::integer as place,
-        (dense_rank() over (order by msg.conversation_id))::integer as thread
+    select msg.id, msg.created_at, msg.role, (row_number() over in_order)::integer as place,
+        (dense_rank() over (order by msg.conversation_id))::integer as thread, msg.words,
+        msg.terms, msg.likeness, msg.is_wanted, null::double precision as texts,
+        null::double precision as size, null::double precision as matched,
+        null::integer[] as found, null::double precision as usual
     from (
         select msg.conversation_id, msg.seq, msg.id, msg.created_at, msg.role,
             length(msg.lexemes) as words,
@@ -52,6 +65,7 @@ spoken as materialized (
             and stored.dimensions = cardinality(%(embedding)s::real[])
         where msg.org_id = remanence.current_org()
             and (select asked.keys is not null or asked.vector is not null from asked)
+            and not (select held.is_much from held)
             and msg.agent_id = %(agent_id)s::text
             and (%(conversation_id)s::text is null
                 or msg.conversation_id = %(conversation_id)s::text)
@@ -65,6 +79,16 @@ spoken as materialized (
         offset 0
     ) as msg
     window in_order as (order by msg.conversation_id, msg.seq)
+    union all
+    select candidate.*
+    from asked
+    cross join lateral remanence.message_candidates_v1(
+        %(agent_id)s::text, %(conversation_id)s::text, %(roles)s::text[],
+        %(created_from)s::timestamptz, %(created_to)s::timestamptz,
+        %(view_conversation_id)s::text, %(view_from_seq)s::bigint, asked.keys, asked.queries,
+        asked.weights, asked.is_common, %(embedding)s::real[], %(model)s::text) as candidate
+    where (select held.is_much from held)
+        and (asked.keys is not null or asked.vector is not null)
 ),
 hits as (
     select array_agg(spoken.place) as places, array_agg(hit.term) as terms
@@ -78,15 +102,18 @@ best as materialized (
         select array_agg(spoken.words order by spoken.place) as words,
             array_agg(spoken.thread order by spoken.place) as threads,
             array_agg(spoken.created_at order by spoken.place) as moments,
-            array_agg(spoken.likeness order by spoken.place) as likeness
+            array_agg(spoken.likeness order by spoken.place) as likeness,
+            max(spoken.texts) as texts, max(spoken.size) as size, max(spoken.matched) as matched,
+            max(spoken.found) as found, max(spoken.usual) as usual
         from spoken
     ) as scope
     cross join asked
     cross join hits
-    cross join lateral remanence.rank_v1(
+    cross join lateral remanence.rank_v2(
         asked.weights, asked.is_common, scope.words, scope.threads, scope.moments,
         scope.likeness, hits.places, hits.terms, %(span_starts)s::timestamptz[],
-        %(span_ends)s::timestamptz[], %(around)s::double precision, null) as ranked
+        %(span_ends)s::timestamptz[], %(around)s::double precision, null, scope.texts,
+        scope.size, scope.matched, scope.found, scope.usual) as ranked
     join spoken on spoken.place = ranked.place
     where spoken.is_wanted
     order by ranked.weight * (1 + ranked.near) desc, spoken.created_at desc, spoken.id

@@ -12,7 +12,8 @@
 --          bigint | null (from 1), legs jsonb {words, vector, when, speaker, phrase}
 -- uses:    archives_agents_pkey, passages_archive_created_idx, passage_vectors_archive_idx
 --
--- One scan, exact and over the archives in question only, reads what both rankings need.
+-- One scan, exact and over the archives in question only, reads what both rankings need. Of many,
+-- passage_candidates_v1 chooses those that are ranked.
 with terms as materialized (
     select term.lexeme, term.weight, term.is_key, term.is_common,
         ('''' || replace(replace(term.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query,
@@ -24,6 +25,7 @@ asked as materialized (
     select remanence.any_key_v1(array_agg(terms.lexeme) filter (where terms.is_key)) as keys,
         array_agg(terms.weight order by terms.term) as weights,
         array_agg(terms.is_common order by terms.term) as is_common,
+        array_agg(terms.query order by terms.term) as queries,
         remanence.to_halfvec(%(embedding)s::real[]) as vector
     from terms
 ),
@@ -52,10 +54,20 @@ eligible as not materialized (
         and (%(as_of)s::timestamptz is null or passage.valid_from is null
             or passage.valid_from <= %(as_of)s::timestamptz)
 ),
+held as materialized (
+    -- from here on it costs less to choose candidates than to rank all
+    select exists (
+        select from remanence.passages as passage
+        where passage.archive_id = any (array(select scope.id from scope))
+        offset 3000) as is_much
+),
 kept as materialized (
-    select read.*, (row_number() over (
+    select read.id, read.created_at, (row_number() over (
             order by read.archive_id, read.created_at, read.id))::integer as place,
-        (dense_rank() over (order by read.archive_id))::integer as thread
+        (dense_rank() over (order by read.archive_id))::integer as thread, read.words,
+        read.terms, read.likeness, null::double precision as texts,
+        null::double precision as size, null::double precision as matched,
+        null::integer[] as found, null::double precision as usual
     from (
         select eligible.id, eligible.archive_id, eligible.created_at,
             length(eligible.lexemes) as words,
@@ -71,8 +83,19 @@ kept as materialized (
             and stored.model = %(model)s::text
             and stored.dimensions = cardinality(%(embedding)s::real[])
         where (select asked.keys is not null or asked.vector is not null from asked)
+            and not (select held.is_much from held)
         offset 0
     ) as read
+    union all
+    select candidate.*
+    from asked
+    cross join lateral remanence.passage_candidates_v1(
+        array(select scope.id from scope), %(tags)s::text[], %(match_all_tags)s::boolean,
+        %(created_from)s::timestamptz, %(created_to)s::timestamptz, %(as_of)s::timestamptz,
+        asked.keys, asked.queries, asked.weights, asked.is_common, %(embedding)s::real[],
+        %(model)s::text) as candidate
+    where (select held.is_much from held)
+        and (asked.keys is not null or asked.vector is not null)
 ),
 hits as (
     select array_agg(kept.place) as places, array_agg(hit.term) as terms
@@ -86,16 +109,19 @@ weighed as (
         select array_agg(kept.words order by kept.place) as words,
             array_agg(kept.thread order by kept.place) as threads,
             array_agg(kept.created_at order by kept.place) as moments,
-            array_agg(kept.likeness order by kept.place) as likeness
+            array_agg(kept.likeness order by kept.place) as likeness,
+            max(kept.texts) as texts, max(kept.size) as size, max(kept.matched) as matched,
+            max(kept.found) as found, max(kept.usual) as usual
         from kept
     ) as scope
     cross join asked
     cross join hits
-    cross join lateral remanence.rank_v1(
+    cross join lateral remanence.rank_v2(
         asked.weights, asked.is_common, scope.words, scope.threads, scope.moments, scope.likeness,
         hits.places, hits.terms, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[],
         %(around)s::double precision,
-        case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end) as ranked
+        case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end,
+        scope.texts, scope.size, scope.matched, scope.found, scope.usual) as ranked
     join kept on kept.place = ranked.place
     cross join lateral (
         select passage.created_at, passage.text
