@@ -68,8 +68,9 @@ _GEMINI = {
     "gemini-2.5-flash": Price(input=0.3, cached=0.03, output=2.5),
     "gemini-2.5-flash-lite": Price(input=0.1, cached=0.01, output=0.4),
 }
-# On demand in the regions of the United States, per aws.amazon.com/bedrock/pricing; elsewhere they
-# differ. Nova reads its cache at a quarter of the input, and writes it for nothing more.
+# On demand in the regions of the United States, as lists of prices gave it in 2026-11; elsewhere it
+# differs. Compare aws.amazon.com/bedrock/pricing before a cap in dollars is to hold to the cent.
+# Nova reads its cache at a quarter of the input, and writes it for nothing more.
 _NOVA = {
     "nova-micro": Price(input=0.035, cached=0.00875, output=0.14),
     "nova-lite": Price(input=0.06, cached=0.015, output=0.24),
