@@ -1602,6 +1602,26 @@ $$;
 
 COMMENT ON FUNCTION remanence.fold(content text) IS 'A text without what search does not distinguish.';
 
+CREATE FUNCTION remanence.forget_passage_versions_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.forget_texts_v1(
+        array_agg(gone.org_id), array_agg(gone.passage ->> 'text'))
+    from gone where gone.passage is not null;
+    return null;
+end
+$$;
+
+CREATE FUNCTION remanence.forget_passages_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.forget_texts_v1(array_agg(gone.org_id), array_agg(gone.text)) from gone;
+    return null;
+end
+$$;
+
 CREATE FUNCTION remanence.forget_source_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1612,6 +1632,15 @@ begin
     where passage.id = old.passage_id and passage.metadata ? 'fact';
     return null;
 end
+$$;
+
+CREATE FUNCTION remanence.forget_texts_v1(p_org_ids text[], p_texts text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    delete from remanence.remembered_vectors as kept
+    using unnest(p_org_ids, p_texts) as gone (org_id, text)
+    where kept.org_id = gone.org_id and kept.hash in (
+        sha256(convert_to(gone.text, 'UTF8')), sha256(convert_to(left(gone.text, 8000), 'UTF8')))
 $$;
 
 CREATE FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) RETURNS void
@@ -4885,6 +4914,67 @@ CREATE FUNCTION remanence.unembedded_v2(p_limit integer) RETURNS TABLE(org_id te
     limit p_limit
 $$;
 
+CREATE FUNCTION remanence.vectors_find_v1(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wanted bytea[] := array(
+        select decode(hash, 'hex') from jsonb_array_elements_text(p -> 'hashes') as hash);
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    -- who is refreshed by somebody else just now needs it not
+    update remanence.remembered_vectors as kept
+    set used_at = clock_timestamp()
+    from (
+        select old.hash, old.model from remanence.remembered_vectors as old
+        where old.org_id = p ->> 'org_id' and old.hash = any(wanted) and old.model = p ->> 'model'
+            and old.used_at < clock_timestamp() - interval '1 hour'
+        for update skip locked
+    ) as old
+    where kept.org_id = p ->> 'org_id' and kept.hash = old.hash and kept.model = old.model;
+    return (
+        select coalesce(
+            jsonb_object_agg(encode(kept.hash, 'hex'), kept.embedding::text::jsonb), '{}')
+        from remanence.remembered_vectors as kept
+        where kept.org_id = p ->> 'org_id' and kept.hash = any(wanted)
+            and kept.model = p ->> 'model');
+end
+$$;
+
+CREATE FUNCTION remanence.vectors_forget_v1(p_hours integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with gone as (
+        delete from remanence.remembered_vectors
+        where used_at < pg_catalog.clock_timestamp() - p_hours * interval '1 hour'
+        returning 1
+    )
+    select pg_catalog.count(*) from gone
+$$;
+
+CREATE FUNCTION remanence.vectors_keep_v1(p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform remanence.enter_org(p ->> 'org_id');
+    insert into remanence.remembered_vectors as kept (org_id, hash, model, embedding)
+    select p ->> 'org_id', decode(given.key, 'hex'), p ->> 'model', remanence.to_halfvec(array(
+        select value::real from jsonb_array_elements_text(given.value) as value))
+    from jsonb_each(p -> 'vectors') as given
+    order by given.key
+    on conflict (org_id, hash, model) do update
+    set embedding = excluded.embedding, used_at = clock_timestamp();
+    delete from remanence.remembered_vectors as old
+    using (
+        select surplus.hash, surplus.model from remanence.remembered_vectors as surplus
+        where surplus.org_id = p ->> 'org_id'
+        order by surplus.used_at desc offset (p ->> 'most')::integer
+    ) as surplus
+    where old.org_id = p ->> 'org_id' and old.hash = surplus.hash and old.model = surplus.model;
+end
+$$;
+
 CREATE FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -5277,6 +5367,27 @@ CREATE TABLE remanence.providers (
     CONSTRAINT providers_sealed_check CHECK ((api_key ~~ 'gcm1:%'::text))
 );
 
+CREATE TABLE remanence.remembered_vectors (
+    org_id text NOT NULL,
+    hash bytea NOT NULL,
+    model text NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    embedding extensions.halfvec NOT NULL
+);
+ALTER TABLE ONLY remanence.remembered_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+
+COMMENT ON TABLE remanence.remembered_vectors IS 'Vectors of texts that were embedded lately.';
+
+COMMENT ON COLUMN remanence.remembered_vectors.org_id IS 'Whose text it was.';
+
+COMMENT ON COLUMN remanence.remembered_vectors.hash IS 'SHA-256 of the text in UTF-8.';
+
+COMMENT ON COLUMN remanence.remembered_vectors.model IS 'Handle that made it.';
+
+COMMENT ON COLUMN remanence.remembered_vectors.used_at IS 'When it was last needed, to the hour.';
+
+COMMENT ON COLUMN remanence.remembered_vectors.embedding IS 'The vector, in half precision.';
+
 CREATE TABLE remanence.schema_migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -5479,6 +5590,9 @@ ALTER TABLE ONLY remanence.providers
 ALTER TABLE ONLY remanence.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY remanence.remembered_vectors
+    ADD CONSTRAINT remembered_vectors_pkey PRIMARY KEY (org_id, hash, model);
+
 ALTER TABLE ONLY remanence.runs
     ADD CONSTRAINT runs_ord_unique UNIQUE (conversation_id, ord);
 
@@ -5579,6 +5693,10 @@ CREATE INDEX passages_step_idx ON remanence.passages USING btree (step_id) WHERE
 
 CREATE INDEX providers_org_created_idx ON remanence.providers USING btree (org_id, created_at, id);
 
+CREATE INDEX remembered_vectors_age_idx ON remanence.remembered_vectors USING btree (used_at);
+
+CREATE INDEX remembered_vectors_used_idx ON remanence.remembered_vectors USING btree (org_id, used_at);
+
 CREATE INDEX runs_agent_created_idx ON remanence.runs USING btree (agent_id, created_at, id);
 
 CREATE INDEX runs_callback_idx ON remanence.runs USING btree (callback_due_at) WHERE (callback_due_at IS NOT NULL);
@@ -5618,6 +5736,10 @@ CREATE TRIGGER archives_agents_keep BEFORE DELETE ON remanence.archives_agents F
 CREATE TRIGGER block_versions_sign BEFORE INSERT ON remanence.block_versions FOR EACH ROW EXECUTE FUNCTION remanence.sign_block_version_v1();
 
 CREATE TRIGGER fact_sources_forget AFTER DELETE ON remanence.fact_sources FOR EACH ROW EXECUTE FUNCTION remanence.forget_source_v1();
+
+CREATE TRIGGER passage_versions_forget AFTER DELETE ON remanence.passage_versions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION remanence.forget_passage_versions_v1();
+
+CREATE TRIGGER passages_forget AFTER DELETE ON remanence.passages REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION remanence.forget_passages_v1();
 
 CREATE TRIGGER passages_keep BEFORE DELETE OR UPDATE ON remanence.passages FOR EACH ROW EXECUTE FUNCTION remanence.keep_passage_v1();
 
@@ -5842,6 +5964,10 @@ ALTER TABLE remanence.providers ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY providers_of_org ON remanence.providers TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
 
+ALTER TABLE remanence.remembered_vectors ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY remembered_vectors_of_org ON remanence.remembered_vectors TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
+
 ALTER TABLE remanence.runs ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY runs_of_org ON remanence.runs TO remanence_app USING ((org_id = remanence.current_org())) WITH CHECK ((org_id = remanence.current_org()));
@@ -6057,8 +6183,17 @@ GRANT ALL ON FUNCTION remanence.facts_due_v1(p_limit integer) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.fold(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fold(content text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.forget_passage_versions_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.forget_passage_versions_v1() TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.forget_passages_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.forget_passages_v1() TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.forget_source_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.forget_source_v1() TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.forget_texts_v1(p_org_ids text[], p_texts text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.forget_texts_v1(p_org_ids text[], p_texts text[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.fork_archives_v1(p jsonb, p_at timestamp with time zone) TO remanence_app;
@@ -6378,6 +6513,15 @@ GRANT ALL ON FUNCTION remanence.unembedded_v1(p_limit integer) TO remanence_app;
 REVOKE ALL ON FUNCTION remanence.unembedded_v2(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.unembedded_v2(p_limit integer) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.vectors_find_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.vectors_find_v1(p jsonb) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.vectors_forget_v1(p_hours integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.vectors_forget_v1(p_hours integer) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.vectors_keep_v1(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.vectors_keep_v1(p jsonb) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.vectors_to_seq_v1(p_conv remanence.conversations, p_model text) TO remanence_app;
 
@@ -6427,6 +6571,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_vectors TO remanenc
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.passage_versions TO remanence_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.providers TO remanence_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE remanence.remembered_vectors TO remanence_app;
 
 GRANT SELECT ON TABLE remanence.schema_migrations TO remanence_app;
 

@@ -26,6 +26,7 @@ from remanence.db.queries import Queries
 from remanence.db.recall import PostgresRecall
 from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
+from remanence.db.vector_memory import VectorMemory
 from remanence.engine.deps import EngineDeps
 from remanence.engine.run import Engine
 from remanence.llm.models import Models
@@ -76,6 +77,7 @@ class World:
             facts=PostgresFacts(queries),
             overflow=PostgresOverflow(queries),
             gaps=Gaps(queries),
+            vectors=VectorMemory(queries),
             message_vectors=MessageVectors(queries),
             models=Models((), in_process={"scripted": scripted}, default_handle="scripted/model"),
             dispatcher=bells,

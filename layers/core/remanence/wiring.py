@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from remanence import adapter
-from remanence.core.ids import Kind, OrgId
+from remanence.core.ids import OrgId
 from remanence.core.tool_specs import read_requirements
 from remanence.correlation import correlation_id
 from remanence.db.catalog import Catalog
@@ -34,6 +32,7 @@ from remanence.db.recall import PostgresRecall
 from remanence.db.receipts import Receipts
 from remanence.db.spending import Spending
 from remanence.db.store import PostgresStore
+from remanence.db.vector_memory import VectorMemory
 from remanence.dispatch.callback import HttpCaller
 from remanence.engine.archival import Archival
 from remanence.engine.custom import CustomTools
@@ -46,6 +45,7 @@ from remanence.rotation import Rotating
 from remanence.sealing import Sealer, read_keys
 from remanence.secrets import resolve_environment
 from remanence.settings import Settings, read_origins
+from remanence.sources import new_id, new_token, now
 from remanence.zones import zone
 
 if TYPE_CHECKING:
@@ -86,6 +86,17 @@ class Parts:
     engine_deps: EngineDeps
     queries: Queries
     sealer: Sealer
+
+    @property
+    def archival(self) -> Archival:
+        """Stores and searches passages; `for_org` gives it the models of an organization."""
+        return Archival(
+            passages=self.recall,
+            embedder=self.models,
+            new_id=new_id,
+            monotonic=time.monotonic,
+            memory=VectorMemory(self.queries),
+        )
 
     def close(self) -> None:
         """Give connections back; a later call opens new ones."""
@@ -134,12 +145,9 @@ def build(
         facts=PostgresFacts(queries),
         overflow=PostgresOverflow(queries),
         gaps=Gaps(queries),
+        vectors=VectorMemory(queries),
         custom_tools=CustomTools(sources=catalog.tools, sandbox=_sandbox(settings), opener=sealer),
-        caller=HttpCaller(
-            secret=settings.callback_secret,
-            allows_private=bool(settings.callback_private),
-            now=now,
-        ),
+        caller=_caller(settings),
     )
     return Parts(
         settings=settings,
@@ -155,6 +163,14 @@ def build(
     )
 
 
+def _caller(settings: Settings) -> HttpCaller:
+    return HttpCaller(
+        secret=settings.callback_secret,
+        allows_private=bool(settings.callback_private),
+        now=now,
+    )
+
+
 def _sandbox(settings: Settings) -> Sandbox:
     """Where custom tools run; what runs them is only imported when one does."""
     if settings.tool_function:
@@ -164,21 +180,6 @@ def _sandbox(settings: Settings) -> Sandbox:
     from remanence.sandbox.local import LocalSandbox  # noqa: PLC0415
 
     return LocalSandbox(network=bool(settings.tool_network))
-
-
-def now() -> datetime:
-    """The time, aware UTC."""
-    return datetime.now(UTC)
-
-
-def new_id(kind: Kind) -> str:
-    """A fresh id."""
-    return f"{kind}-{uuid.uuid4()}"
-
-
-def new_token() -> str:
-    """A fresh lease token: random, and never shown to anybody."""
-    return uuid.uuid4().hex
 
 
 def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
@@ -194,12 +195,7 @@ def _app(parts: Parts, *, is_adapted: bool = False) -> FastAPI:
             receipts=Receipts(parts.queries),
             ongoing=Ongoing(parts.queries),
             recall=parts.recall,
-            archival=Archival(
-                passages=parts.recall,
-                embedder=parts.models,
-                new_id=new_id,
-                monotonic=time.monotonic,
-            ),
+            archival=parts.archival,
             engine=parts.engine,
             tool_desk=ToolDesk(
                 agents=parts.catalog.agents, effects=parts.catalog.tools, deps=parts.engine_deps

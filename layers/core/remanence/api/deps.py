@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -108,7 +108,7 @@ class Call:
     @property
     def archival(self) -> Archival:
         """Stores and searches passages, with the models of the caller's organization."""
-        return replace(self.deps.archival, embedder=self.models)
+        return self.deps.archival.for_org(self.org_id, self.models)
 
     @property
     def author(self) -> Author:

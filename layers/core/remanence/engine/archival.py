@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from remanence.core.archival import NewText, VectorOf
+from remanence.engine.remembering import Remembering
 from remanence.errors import AppError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from remanence.core.archival import FoundPassage, OwnArchive, PassageQuery, PassageRecord
     from remanence.core.ids import IdSource, OrgId
+    from remanence.engine.remembering import VectorMemory
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,14 @@ class Archival:
     embedder: Embedder
     new_id: IdSource
     monotonic: Callable[[], float]
+    memory: VectorMemory | None = None
+
+    def for_org(self, org_id: OrgId, models: Embedder) -> Archival:
+        """The same with the models of an organization, whose vectors are remembered."""
+        if self.memory is None:
+            return replace(self, embedder=models)
+        remembering = Remembering(embedder=models, memory=self.memory, org_id=org_id)
+        return replace(self, embedder=remembering)
 
     def insert(
         self,

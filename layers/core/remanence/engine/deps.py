@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from remanence.engine.points import pass_by
+from remanence.engine.remembering import Remembering, RememberingModels
 from remanence.engine.watch import log_step
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Tenants,
         Zones,
     )
+    from remanence.engine.remembering import VectorMemory
     from remanence.engine.sweep_ports import FactStore, Gaps, MessageVectors, OverflowStore
     from remanence.engine.watch import StepSeen
 
@@ -52,6 +54,7 @@ class EngineDeps:
         caller: tells callers that their runs are over; None: this process tells nobody.
         facts: keeps what the sweep reads of history for good; None: it reads nothing.
         overflow: keeps blocks small for the sweep; None: it leaves them as they are.
+        vectors: remembers vectors of texts; None: each is made anew.
         gaps: finds passages without vectors for the sweep; None: it leaves them so.
         cancel_look_s: how often a step looks whether its run was cancelled while its model answers.
         tenants: the models of each organization; None: all have the same.
@@ -83,16 +86,26 @@ class EngineDeps:
     facts: FactStore | None = None
     overflow: OverflowStore | None = None
     gaps: Gaps | None = None
+    vectors: VectorMemory | None = None
     reach: Callable[[Point], None] = pass_by
 
-    def for_org(self, org_id: OrgId, own: Sequence[OwnProvider] | None = None) -> EngineDeps:
+    def for_org(
+        self,
+        org_id: OrgId,
+        own: Sequence[OwnProvider] | None = None,
+        *,
+        remembers: bool = True,
+    ) -> EngineDeps:
         """The same world with the models of an organization.
 
-        `own`: its providers as read; None: they are read now, in a round trip.
+        `own`: its providers as read; None: they are read now, in a round trip. `remembers`: the
+        vectors of texts, for the next time.
         """
-        if self.tenants is None:
-            return self
-        return replace(self, models=self.tenants.models_of(org_id, own))
+        models = self.models if self.tenants is None else self.tenants.models_of(org_id, own)
+        if self.vectors is not None and remembers:
+            vectors = Remembering(embedder=models, memory=self.vectors, org_id=org_id)
+            models = RememberingModels(models=models, vectors=vectors)
+        return replace(self, models=models)
 
     @property
     def lease_ms(self) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from remanence.core.gaps import Filling
 from remanence.engine.archival import EMBED_BATCH, EMBED_LIMIT_S, log_no_vector
+from remanence.engine.remembering import HOURS
 from remanence.errors import AppError, ProviderRejected
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def fill_gaps(deps: EngineDeps, *, deadline: float) -> int:
     """
     if deps.gaps is None:
         return 0
+    if deps.vectors is not None:
+        deps.vectors.forget_vectors(hours=HOURS)
     made = 0
     calls = BATCHES_LIMIT
     silent: set[tuple[OrgId, str]] = set()

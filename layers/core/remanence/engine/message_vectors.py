@@ -43,7 +43,7 @@ def embed_messages(deps: EngineDeps, *, deadline: float) -> int:
         if (due.org_id, due.model) in silent:
             continue
         try:
-            made += _embed(deps.for_org(due.org_id), due, deadline)
+            made += _embed(deps.for_org(due.org_id, remembers=False), due, deadline)
         except AppError as error:
             log_no_vector(due.model, error)
             silent.add((due.org_id, due.model))

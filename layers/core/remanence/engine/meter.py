@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from remanence.engine.custom import ToolSources
     from remanence.engine.deps import EngineDeps
     from remanence.engine.ports import Ledger, Recall, Store
+    from remanence.engine.remembering import VectorMemory
 
 # Methods of the store that are more than one round trip.
 _TRIPS = {"commit_step_alone": 2}
@@ -91,5 +92,6 @@ def metered(deps: EngineDeps, meter: Meter) -> EngineDeps:
         store=cast("Store", meter.counted(deps.store)),
         ledger=cast("Ledger", meter.counted(deps.ledger)),
         recall=cast("Recall", meter.counted(deps.recall)),
+        vectors=None if deps.vectors is None else cast("VectorMemory", meter.counted(deps.vectors)),
         custom_tools=tools,
     )

@@ -17,7 +17,8 @@ from remanence.dispatch.none import NoDoorbell
 from remanence.evaluation.recall import Bench, run_recall
 from remanence.local.cluster import LOGIN
 from remanence.local.postgres import EmbeddedPostgres
-from remanence.wiring import build, new_id
+from remanence.sources import new_id
+from remanence.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

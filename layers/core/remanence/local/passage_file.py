@@ -20,9 +20,8 @@ from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.ranking import clean
 from remanence.db.connect import OneConnection
 from remanence.dispatch.none import NoDoorbell
-from remanence.engine.archival import Archival
 from remanence.errors import InvalidRequest
-from remanence.wiring import build, new_id
+from remanence.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,12 +80,7 @@ def import_passages(  # noqa: PLR0913  the options of the command
         parts = build(settings, env, connections, NoDoorbell())
         archives = parts.catalog.archives
         archive = archives.load_archive(org_id, archive_id)
-        archival = Archival(
-            passages=parts.recall,
-            embedder=parts.tenants.models_of(org_id),
-            new_id=new_id,
-            monotonic=time.monotonic,
-        )
+        archival = parts.archival.for_org(org_id, parts.tenants.models_of(org_id))
         for batch in _batches(path, archive_id, done):
             archives.fill_archive(
                 org_id, archive_id, archival.with_vectors(archive.embedding, batch.texts)

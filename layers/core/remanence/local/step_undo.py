@@ -5,7 +5,6 @@ Path: cli -> undo_memory -> engine.step_undo.
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,9 @@ from remanence.core.ids import is_id
 from remanence.core.versions import Author
 from remanence.db.connect import OneConnection
 from remanence.dispatch.none import NoDoorbell
-from remanence.engine.archival import Archival
 from remanence.engine.step_undo import StepUndo
 from remanence.errors import InvalidRequest
-from remanence.wiring import build, new_id
+from remanence.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +37,7 @@ def undo_memory(
         raise InvalidRequest(f"{subject_id!r} is the id of neither a step nor a run", field="id")
     with closing(OneConnection(uri)) as connections:
         parts = build(settings, env, connections, NoDoorbell())
-        archival = Archival(
-            passages=parts.recall,
-            embedder=parts.tenants.models_of(org_id),
-            new_id=new_id,
-            monotonic=time.monotonic,
-        )
+        archival = parts.archival.for_org(org_id, parts.tenants.models_of(org_id))
         changes = parts.catalog.step_changes
         undo = StepUndo(changes=changes, archival=archival).undo(
             org_id, subject_id, Author(origin="api", actor=ACTOR)
