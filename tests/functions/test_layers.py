@@ -71,11 +71,13 @@ def test_whole_build_is_the_same_from_two_folders(architecture: str, tmp_path: P
     python = find_python313()
     if python is None:
         pytest.skip("needs Python 3.13, the runtime's own")
-    builds: list[Path] = []
-    for folder in ("here", "and/over/there"):
-        checkout = tmp_path / folder
+    checkouts = [tmp_path / "here", tmp_path / "and/over/there"]
+    for checkout in checkouts:
         shutil.copytree(REPOSITORY, checkout, ignore=shutil.ignore_patterns(".*", "node_modules"))
-        builds.append(build(tmp_path / folder / "made", python, architecture, checkout=checkout))
+
+    builds = [
+        build(checkout / "made", python, architecture, checkout=checkout) for checkout in checkouts
+    ]
 
     first, second = map(digests, builds)
     assert len(first) > 1000
