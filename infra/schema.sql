@@ -2035,6 +2035,17 @@ begin
 end
 $$;
 
+CREATE FUNCTION remanence.is_named_v1(p_teller text, p_names text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    select coalesce(
+        string_to_array(lower(p_teller), ' ') && p_names
+            and (strpos(p_teller, ' ') = 0 or p_teller !~ '\m[[:lower:]]')
+        or length(p_teller) between 2 and 20 and octet_length(p_teller) > length(p_teller)
+            and p_teller ~ '^[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+$'
+            and strpos(array_to_string(p_names, ' '), p_teller) > 0, false)
+$_$;
+
 CREATE FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -4009,6 +4020,19 @@ CREATE FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool t
     end
 $$;
 
+CREATE FUNCTION remanence.side_v1(p_teller text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select case
+        when lower(p_teller) in ('user', 'human', '用户', '使用者', '我', 'ユーザー', 'ユーザ', '사용자',
+            'пользователь', 'nutzer', 'benutzer', 'usuario', 'utilisateur', 'usuário', 'utente',
+            'ผู้ใช้', 'المستخدم', 'مستخدم') then 'user'
+        when lower(p_teller) in ('assistant', 'ai', 'bot', 'chatbot', '助手', '助理', 'アシスタント',
+            '어시스턴트', 'ассистент', 'помощник', 'assistent', 'asistente', 'assistente',
+            'ผู้ช่วย', 'المساعد', 'مساعد') then 'assistant'
+    end
+$$;
+
 CREATE FUNCTION remanence.sign_block_version_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -4553,6 +4577,13 @@ CREATE FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, 
             partition by run.org_id order by run.callback_due_at),
         run.callback_due_at
      limit p_limit)
+$$;
+
+CREATE FUNCTION remanence.teller_v1(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select case when strpos(translate(left(p_text, 64), '：', ':'), ':') > 1
+        then btrim(split_part(translate(left(p_text, 64), '：', ':'), ':', 1), E' \t\r\n') end
 $$;
 
 CREATE FUNCTION remanence.time_fact_v1() RETURNS trigger
@@ -6239,6 +6270,9 @@ GRANT ALL ON FUNCTION remanence.insert_passages_v1(p_org_id text, p_archive_id t
 REVOKE ALL ON FUNCTION remanence.instant_v1(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.instant_v1(p jsonb) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.is_named_v1(p_teller text, p_names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.is_named_v1(p_teller text, p_names text[]) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) TO remanence_app;
 
@@ -6421,6 +6455,9 @@ GRANT ALL ON FUNCTION remanence.share_v1(p_size double precision, p_words intege
 REVOKE ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.shown_types_v1(role text, parts jsonb, p_speech_tool text) TO remanence_app;
 
+REVOKE ALL ON FUNCTION remanence.side_v1(p_teller text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.side_v1(p_teller text) TO remanence_app;
+
 REVOKE ALL ON FUNCTION remanence.sign_block_version_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sign_block_version_v1() TO remanence_app;
 
@@ -6467,6 +6504,9 @@ GRANT ALL ON FUNCTION remanence.step_state_v1(p_conversation_id text) TO remanen
 
 REVOKE ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.sweep_v1(p_limit integer, p_hanging_after_ms integer, p_share real) TO remanence_app;
+
+REVOKE ALL ON FUNCTION remanence.teller_v1(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remanence.teller_v1(p_text text) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.time_fact_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.time_fact_v1() TO remanence_app;

@@ -127,8 +127,8 @@ judged as materialized (
     from (
         select best.*, spoken.said,
             coalesce(best.role = %(speaker)s::text, false) as is_speaker,
-            remanence.is_told_by_v1(
-                concat(msg.name || ': ', left(spoken.said, 100)), %(names)s::text[]) as is_named,
+            remanence.is_named_v1(coalesce(msg.name, remanence.teller_v1(spoken.said)),
+                %(names)s::text[]) as is_named,
             remanence.has_phrase_v1(spoken.said, %(phrases)s::text[]) as has_phrase
         from best
         join remanence.messages as msg on msg.id = best.id

@@ -136,12 +136,13 @@ judged as (
         * remanence.raise_v3(told.text, told.near, told.is_speaker, told.has_phrase,
             told.is_of_user, max(told.created_at) over () - told.created_at) as score
     from (
-        select weighed.*, coalesce(teller.side = %(speaker)s::text, false) as is_speaker,
-            coalesce(teller.side = 'user', false) as is_of_user,
-            remanence.is_told_by_v1(weighed.text, %(names)s::text[]) as is_named,
+        select weighed.*,
+            coalesce(remanence.side_v1(teller.name) = %(speaker)s::text, false) as is_speaker,
+            coalesce(remanence.side_v1(teller.name) = 'user', false) as is_of_user,
+            remanence.is_named_v1(teller.name, %(names)s::text[]) as is_named,
             remanence.has_phrase_v1(weighed.text, %(phrases)s::text[]) as has_phrase
         from weighed
-        cross join lateral (select remanence.told_by_v1(weighed.text) as side offset 0) as teller
+        cross join lateral (select remanence.teller_v1(weighed.text) as name offset 0) as teller
     ) as told
 ),
 found as (
