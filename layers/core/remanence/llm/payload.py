@@ -14,6 +14,9 @@ from remanence.errors import ProviderBadReply
 if TYPE_CHECKING:
     from remanence.core.exchange import Image, JsonObject, JsonValue
 
+# Of tokens, and of places in a list. The database keeps counts in 32 bits.
+MOST_COUNTED = 2**31 - 1
+
 
 def as_object(value: object, what: str) -> JsonObject:
     """`value` if it is a JSON object.
@@ -48,9 +51,11 @@ def text(value: JsonObject, key: str) -> str:
 
 
 def whole(value: JsonObject, key: str) -> int | None:
-    """The whole number under `key`, or None."""
+    """The whole number under `key`, or None; one that counts nothing real is none."""
     found = value.get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if 0 <= found <= MOST_COUNTED else None
 
 
 def as_vector(value: object) -> list[float]:
