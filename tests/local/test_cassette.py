@@ -193,3 +193,35 @@ def test_stand_ins_have_the_length_and_the_shape_of_what_they_replace() -> None:
     assert hidden == Redaction(hides_text=True).text(text)
     shape = [(c.isalpha(), c.isdigit(), c.isupper()) for c in text]
     assert [(c.isalpha(), c.isdigit(), c.isupper()) for c in hidden] == shape
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ghu_abcdefghijklmnopqrstuvwxyz0123456789",
+        "github_pat_11ABCDEFG0123456789_abcdefghijklmnop",
+        "sbp_0102030405060708090a0b0c0d0e0f1011121314",
+        "nvapi-abcdefghijklmnopqrstuvwxyz0123456789",
+        "AQ.Ab8RN6KabcdefghijklmnopqrstuvwxyzABCDEFGH",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    ],
+)
+def test_keys_are_known_by_how_their_makers_write_them(key: str) -> None:
+    assert Redaction().text(f"it is {key}.") == f"it is {stand_in(key)}."
+
+
+def test_what_is_announced_as_a_password_is_none_any_more() -> None:
+    hidden = Redaction().text("password: hunter2hunter2, API_KEY='abc-def-ghi'")
+
+    assert hidden == f"password: {stand_in('hunter2hunter2')}, API_KEY='{stand_in('abc-def-ghi')}'"
+
+
+@pytest.mark.parametrize("hides_text", [False, True])
+def test_the_keys_of_an_object_are_text_too(hides_text: bool) -> None:
+    said = json.dumps({"what": {KEY: 1, "TOKEN": 2, "Ann": 3}})
+
+    hidden = Redaction(names=["TOKEN"], hides_text=hides_text).arguments(said)
+
+    assert not any(word in hidden for word in (KEY, "TOKEN", *(["Ann"] if hides_text else [])))
+    assert '"what"' in hidden
+    assert len(hidden) == len(said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -40,12 +40,17 @@ STRUCTURE = frozenset(
 )
 # Keys of providers and services as they are written, and what follows a word that announces one.
 _KEYS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|gho|ghs|glpat|xox[abprs]|AIza|AKIA|ASIA|npm|pypi)[-_]?"
-    r"[A-Za-z0-9_\-]{16,}"
+    r"\b(?:sk|pk|rk|gsk|xai|hf|gh[oprsu]|github_pat|glpat|xox[abprs]|AIza|AKIA|ASIA|ABSK|npm|pypi"
+    r"|sbp|nvapi|pplx|tvly|lsv2|whsec|r8|fw|dop_v1|dckr_pat|shpat)[-_]?[A-Za-z0-9_\-]{16,}"
+    r"|\b(?:AQ|SG|ya29)\.[A-Za-z0-9_.\-]{16,}[A-Za-z0-9_\-]"
+    r"|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])"  # AWS's secret keys have no mark
     r"|(?<=Bearer )[A-Za-z0-9._~+/\-]{8,}=*"
     r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----"
     r"|(?<=://)[^\s:/@]+:[^\s:/@]+(?=@)"
+)
+_ANNOUNCED = re.compile(
+    r"(?i)(?:api[_-]?key|password|passwd|secret|token)[\"']?\s*[:=]\s*[\"']?([^\s\"',;]{8,})"
 )
 _WORD = re.compile(r"\w+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -64,6 +69,7 @@ class Redaction:
         """A text without what is replaced."""
         if self.hides_text:
             return _WORD.sub(lambda found: stand_in(found[0]), said)
+        said = _ANNOUNCED.sub(lambda found: found[0].replace(found[1], stand_in(found[1])), said)
         said = _KEYS.sub(lambda found: stand_in(found[0]), said)
         for name in sorted(self.names, key=len, reverse=True):
             said = said.replace(name, stand_in(name))
@@ -75,7 +81,12 @@ class Redaction:
             value: JsonValue = json.loads(said)
         except ValueError:
             return self.text(said)
-        return json.dumps(self._values(value), ensure_ascii=False)
+        if not isinstance(value, dict):
+            return json.dumps(self._values(value), ensure_ascii=False)
+        # The names of arguments stand in the tool's schema too, and are no text.
+        shown = replace(self, hides_text=False)
+        whole = {shown.text(key): self._values(inner) for key, inner in value.items()}
+        return json.dumps(whole, ensure_ascii=False)
 
     def row(self, value: JsonValue) -> JsonValue:
         """A stored message or summary."""
@@ -103,7 +114,7 @@ class Redaction:
     def _values(self, value: JsonValue) -> JsonValue:
         match value:
             case dict():
-                return {key: self._values(inner) for key, inner in value.items()}
+                return {self.text(key): self._values(inner) for key, inner in value.items()}
             case list():
                 return [self._values(inner) for inner in value]
             case str():
