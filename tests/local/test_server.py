@@ -57,6 +57,25 @@ def test_dev_is_ended_by_ctrl_c_and_starts_again_with_its_data(home: Path, tmp_p
         assert server.get(f"/v1/agents/{agent['id']}")["name"] == "mira"
 
 
+def test_commands_find_the_database_of_a_dev_that_serves(home: Path, tmp_path: Path) -> None:
+    with serving("dev", tmp_path / "log", REMANENCE_HOME=home) as server:
+        agent = server.post("/v1/agents/", {"name": "mira"})
+        hello = {"messages": [{"role": "user", "content": "Hello."}]}
+        said = server.post(f"/v1/agents/{agent['id']}/messages", hello)
+        made = run_cli("record", said["messages"][0]["run_id"], REMANENCE_HOME=home)
+
+    assert made.returncode == 0, made.stderr
+    assert "remanence_cassette" in made.stdout
+
+
+def test_commands_without_a_database_say_where_one_could_be_named(tmp_path: Path) -> None:
+    done = run_cli("record", "run-1", REMANENCE_HOME=tmp_path / "none")
+
+    assert done.returncode == 1
+    assert "give --uri, or set REMANENCE_PG_URI, or start `dev`" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("in_a_hurry", [False, True])
 def test_dev_ends_although_a_request_waits_for_a_model(
     home: Path, tmp_path: Path, *, in_a_hurry: bool

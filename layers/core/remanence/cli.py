@@ -307,10 +307,24 @@ def _undo(options: argparse.Namespace) -> int:
 
 
 def _uri_of(options: argparse.Namespace, settings: Settings) -> str:
-    uri: str = options.uri or settings.pg_uri
+    uri: str = options.uri or settings.pg_uri or _uri_of_home(settings)
     if not uri:
-        raise SettingsError(["give --uri, or set REMANENCE_PG_URI"])
+        raise SettingsError(
+            ["give --uri, or set REMANENCE_PG_URI, or start `dev` of the same REMANENCE_HOME"]
+        )
     return uri
+
+
+def _uri_of_home(settings: Settings) -> str:
+    """The database of a `dev` that is serving; "" if none is."""
+    from remanence.local.home import home_of  # noqa: PLC0415  only where it is used
+    from remanence.local.postgres import EmbeddedPostgres  # noqa: PLC0415  loads the driver
+
+    home = home_of(settings.home)
+    if not (home / "postgres").is_dir():
+        return ""
+    postgres = EmbeddedPostgres(home, pg_bin=os.environ.get("PG_BIN", ""))
+    return postgres.app_uri if postgres.is_running else ""
 
 
 def _import_passages(options: argparse.Namespace) -> int:
