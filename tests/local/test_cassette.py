@@ -154,6 +154,7 @@ def test_what_was_changed_in_a_cassette_is_named_by_its_place(
         ("{}", "is no cassette"),
         ("words", "is no cassette"),
         ('{"remanence_cassette": 99}', "format 99"),
+        pytest.param("[" * 200_000, "is no cassette", id="deep"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: str, reason: str) -> None:
@@ -162,6 +163,18 @@ def test_another_file_is_refused(tmp_path: Path, content: str, reason: str) -> N
 
     with pytest.raises(InvalidRequest, match=reason):
         play_file(path)
+
+
+def test_damage_is_told_in_one_line(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "tape.json"
+    whole = taped(database, scripted(database), path)
+
+    for part, value in (("snapshots", dict.fromkeys(whole["snapshots"], "{")), ("marks", {})):
+        damaged = json.loads(json.dumps(whole))
+        (damaged if part in damaged else damaged["steps"][0])[part] = value
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(InvalidRequest, match="is damaged"):
+            play_file(path)
 
 
 def test_a_stranger_and_an_unknown_id_find_nothing(database: Database) -> None:

@@ -37,6 +37,8 @@ _LIMIT_S = 60.0
 # Of a step's row, what plays no part and may hold words.
 _LEFT_OUT: Row = {"error": None, "feedback": None, "tags": [], "lease_token": ""}
 _SHARED = ("messages", "summaries")
+# What comes of reading a file that is not as `recorded` writes it.
+_DAMAGE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
 def recorded(uri: str, wanted_id: str, org_id: OrgId, *, hides_text: bool) -> Row:
@@ -81,7 +83,10 @@ def play_file(path: Path) -> tuple[int, list[str]]:
         NotReplayable: something that a receipt names is not in the file.
     """
     tracks = read_cassette(path)
-    return len(tracks), played(tracks, zone, _ask)
+    try:
+        return len(tracks), played(tracks, zone, _ask)
+    except _DAMAGE as error:
+        raise InvalidRequest(f"{path} is damaged ({error!r}); record it again") from None
 
 
 def read_cassette(path: Path) -> list[Track]:
@@ -100,7 +105,7 @@ def read_cassette(path: Path) -> list[Track]:
         return [_track(cassette, step) for step in cassette["steps"]]
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise InvalidRequest(
             f"{path} is no cassette ({error}); `remanence record ID > FILE` makes one"
         ) from None
