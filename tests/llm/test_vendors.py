@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from remanence.errors import SettingsError
 from remanence.llm.vendors import VENDORS, configured
 
 
@@ -100,3 +101,30 @@ def test_azure_needs_its_key_and_is_called_as_openai_is() -> None:
     assert configured(endpoint) == ()
     vendor = configured(endpoint | {"AZURE_OPENAI_API_KEY": "k"})[0].vendor
     assert (vendor.max_tokens_field, vendor.responses) == ("max_completion_tokens", "reasoning")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OLLAMA_BASE_URL", "localhost:11434"),
+        ("OLLAMA_BASE_URL", "http://[::1"),
+        ("OPENAI_BASE_URL", '"http://127.0.0.1:1/v1"'),
+        ("OPENAI_API_KEY", '"sk-0123456789"'),
+        ("OPENAI_API_KEY", "sk-0123 456789"),
+        ("ANTHROPIC_API_KEY", "sk-ü"),
+        ("BEDROCK_REGION", "example.org/#"),
+    ],
+)
+def test_what_no_call_could_be_made_with_is_told_at_start(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as told:
+        configured({name: value, "GROQ_API_KEY": "'quoted'"})
+
+    assert value not in str(told.value)
+    assert len(told.value.problems) == 2  # all at once
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1]:11434", " http://ollama:11434/ ", "https://me:word@example.org/v1"]
+)
+def test_other_addresses_are_taken(address: str) -> None:
+    assert configured({"OLLAMA_BASE_URL": address})

@@ -6,6 +6,7 @@ Pure: reads a mapping, connects nowhere. A new vendor is a row here, not a branc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 Wire = Literal["openai", "anthropic", "bedrock"]
 Responses = Literal["never", "reasoning", "always"]
+
+_ADDRESS = r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#\"'\[\]])[^\s?#\"'\[\]]*"
+_KEY = r"[\x21\x23-\x26\x28-\x7e]+"
+_REGION = r"[a-z0-9-]+"
+_SHAPES = {
+    _ADDRESS: "an address that begins with http:// or https://, without quotes and `?`",
+    _KEY: "a key of ASCII characters, without blanks and quotes",
+    _REGION: "the name of a region, such as us-east-1",
+}
 
 # What a server says about a prompt that is too long, when it gives no code for it.
 _VLLM_TOO_LONG = ("maximum context length",)
@@ -272,7 +282,7 @@ def configured(env: Mapping[str, str]) -> tuple[Provider, ...]:
     address than the vendor's own no key is needed, and what only the vendor knows is not sent.
 
     Raises:
-        SettingsError: a variable that chooses the wire has a value that is none.
+        SettingsError: an address, a key, a region or a choice of the wire is none.
     """
     found = (_with_key(place, env) for place in _places(env))
     return tuple(provider for provider in found if provider is not None)
@@ -287,7 +297,30 @@ def reachable(env: Mapping[str, str]) -> tuple[Provider, ...]:
     return tuple(place for place in _places(env) if place.vendor.key_variable)
 
 
+def _problems(env: Mapping[str, str]) -> list[str]:
+    """What is set, and would only be told by the first call, and there as a dead provider."""
+    shapes = {
+        name: shape
+        for vendor in VENDORS
+        for shape, names in (
+            (_ADDRESS, vendor.base_url_variables),
+            (_KEY, (vendor.key_variable,)),
+            (_REGION, (vendor.region_variable,)),
+        )
+        for name in names
+        if name is not None
+    }
+    return [
+        f"{name} must be {_SHAPES[shape]} (the value is not shown)"
+        for name, shape in shapes.items()
+        if (value := env.get(name, "").strip()) and not re.fullmatch(shape, value)
+    ]
+
+
 def _places(env: Mapping[str, str]) -> list[Provider]:
+    problems = _problems(env)
+    if problems:
+        raise SettingsError(problems)
     found = (_place(vendor, env) for vendor in VENDORS)
     return [place for place in found if place is not None]
 
