@@ -165,6 +165,17 @@ def test_search_passages_compares_only_vectors_of_the_same_model_and_size(
     ]
 
 
+def test_searches_take_vectors_as_json_has_them(recall: PostgresRecall, past: Past) -> None:
+    thread = past.agent()
+    archive = past.archive(thread.agent_id, embedding=MODEL)
+    past.passage(archive, "near", vector=[0.5, 0.0, 0.5], model=MODEL)
+
+    # remembered vectors come back so: a whole number is an int
+    assert found(recall, thread.agent_id, "", vector=vector(0.5, 0, 0.5)) == ["near"]
+    assert found(recall, thread.agent_id, "", vector=vector(1, 0.5, 0)) == ["near"]
+    assert heard(recall, thread.agent_id, "near", vector=vector(0.5, 0, 1)) == []
+
+
 def test_search_passages_without_a_word_lists_the_newest(
     recall: PostgresRecall, past: Past
 ) -> None:

@@ -91,7 +91,7 @@ class PostgresRecall:
             agent_id=wanted.agent_id,
             archive_id=wanted.archive_id,
             **self._asked(wanted.query, wanted.without),
-            embedding=None if vector is None else list(vector.values),
+            embedding=_reals(vector),
             model=None if vector is None else vector.model,
             tags=list(wanted.tags) or None,
             match_all_tags=wanted.tag_match_mode == "all",
@@ -155,7 +155,7 @@ class PostgresRecall:
             view_conversation_id=in_view[0] if in_view else None,
             view_from_seq=in_view[1] if in_view else None,
             after_id=after,
-            embedding=None if vector is None else list(vector.values),
+            embedding=_reals(vector),
             model=None if vector is None else vector.model,
             page_limit=max(0, min(limit, MAX_HITS)),
         )
@@ -259,6 +259,11 @@ class PostgresRecall:
         if not rows:
             self.load_own_archive(org_id, agent_id)
         return [passage_record_from_row(row["passage"]) for row in rows]
+
+
+def _reals(vector: VectorOf | None) -> list[float] | None:
+    # a provider's JSON, and that of remembered vectors, has whole numbers among the others
+    return None if vector is None else [float(value) for value in vector.values]
 
 
 def _passage_hit(found: FoundPassage) -> PassageHit:
