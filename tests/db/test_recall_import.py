@@ -98,6 +98,43 @@ def test_import_passages_refuses_what_is_not_there(
     assert run(database, "archive-none", a_file(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"text": "a", "created_at": "9999-12-31T23:59:59-12:00"}',  # nobody could read it again
+        '{"text": "a", "created_at": "0001-01-01T00:00:00+14:00"}',
+        '{"text": "a", "tags": "food"}',
+        '{"text": "a", "tags": ["b", ""]}',
+        '{"text": "a", "tags": [1]}',
+        "[" * 100_000,
+        b'{"text": "sch\xf6n"}',
+    ],
+)
+def test_import_passages_refuses_what_the_routes_refuse(
+    database: Database,
+    archive: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    line: str | bytes,
+) -> None:
+    path = tmp_path / "facts.jsonl"
+    path.write_bytes(b'"good"\n' + (line if isinstance(line, bytes) else line.encode()))
+
+    assert run(database, archive, path) == 1
+    assert "line 2 is not a passage" in capsys.readouterr().err
+    assert stored(database, archive) == []
+
+
+def test_import_passages_takes_what_editors_write(
+    database: Database, archive: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "facts.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"text": "a", "tags": ["b", "b", "c\\u0000"]}\r\n"d"\r\n')
+
+    assert run(database, archive, path) == 0
+    assert sorted(stored(database, archive)) == [("a", ["b", "c "]), ("d", [])]
+
+
 def test_import_passages_that_is_killed_goes_on_and_stores_each_line_once(
     database: Database, archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,14 +7,16 @@ made of the archive, the line and the text, so a batch that was sent twice is st
 
 from __future__ import annotations
 
+import codecs
 import json
 import time
 import uuid
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from remanence.api.wire.instants import in_utc
 from remanence.core.archival import NewText
 from remanence.core.ids import DEFAULT_ORG_ID
 from remanence.core.ranking import clean
@@ -132,29 +134,30 @@ def _batches(path: Path, archive_id: str, done: int) -> Iterator[_Batch]:
             for number, line in enumerate(lines, start=1):
                 end_byte += len(line)
                 if number > done and line.strip():
-                    texts.append(_text(line.decode(), number, archive_id))
+                    # the mark that some editors begin a file with is not part of its first line
+                    texts.append(_text(line.removeprefix(codecs.BOM_UTF8), number, archive_id))
                 if len(texts) == BATCH:
                     yield _Batch(texts, number, end_byte)
                     texts = []
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InvalidRequest(f"{path}: {error}") from error
     if texts:
         yield _Batch(texts, number, end_byte)
 
 
-def _text(line: str, number: int, archive_id: str) -> NewText:
+def _text(line: bytes, number: int, archive_id: str) -> NewText:
     try:
-        row: Any = json.loads(line)
+        row: Any = json.loads(line.decode())
         fields: dict[str, Any] = {"text": row} if isinstance(row, str) else row
         text = _not_empty(clean(fields["text"]))
         moment = fields.get("created_at")
         return NewText(
             id=f"passage-{uuid.uuid5(uuid.NAMESPACE_URL, f'{archive_id}/{number}/{text}')}",
             text=text,
-            tags=tuple(str(tag) for tag in fields.get("tags") or ()),
-            created_at=None if moment is None else _moment(moment),
+            tags=_tags(fields.get("tags") or []),
+            created_at=None if moment is None else in_utc(datetime.fromisoformat(moment)),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidRequest(f"line {number} is not a passage: {error!r}") from error
 
 
@@ -164,6 +167,8 @@ def _not_empty(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _tags(found: object) -> tuple[str, ...]:
+    """Each once, as the routes take them; a bare text would be one tag for each of its letters."""
+    if not isinstance(found, list):
+        raise TypeError("tags must be a list of texts")
+    return tuple(dict.fromkeys(_not_empty(clean(tag)) for tag in found))
