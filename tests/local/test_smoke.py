@@ -54,6 +54,17 @@ def test_deployment_that_works_passes_and_is_left_as_it_was(
         assert conn.execute(query).fetchone() == (0,)
 
 
+def test_restart_that_did_not_happen_is_no_restart(server: Server) -> None:
+    command = "echo first >&2; echo no such service >&2; exit 3"
+
+    done = run_cli("smoke", server.url, "--restart", command, REMANENCE_API_KEY=KEY)
+
+    assert done.returncode == 1
+    assert "the command of --restart ended with 3: no such service" in done.stdout
+    assert rows(done.stdout)["memory"] == "FAIL"
+    assert rows(done.stdout)["clean-up"] == "ok"
+
+
 def test_stream_that_something_holds_back_fails(server: Server) -> None:
     with lumping_proxy(server.port) as url:
         done = run_cli("smoke", url, REMANENCE_API_KEY=KEY)

@@ -85,6 +85,17 @@ def test_bedrock_may_be_called_for_the_models_that_are_named_and_not_without() -
     assert not re.fullmatch(pattern, "*")
 
 
+def test_key_of_the_secrets_is_named_by_itself_because_a_grant_on_an_alias_grants_nothing() -> None:
+    pattern = template()["Parameters"]["SecretsKeyArn"]["AllowedPattern"]
+    key = "arn:aws:kms:eu-west-1:123456789012:key/"
+
+    assert re.fullmatch(pattern, "")
+    assert re.fullmatch(pattern, f"{key}1234abcd-12ab-34cd-56ef-1234567890ab")
+    assert re.fullmatch(pattern, f"{key}mrk-1234abcd12ab34cd56ef1234567890ab")
+    assert not re.fullmatch(pattern, "arn:aws:kms:eu-west-1:123456789012:alias/secrets")
+    assert not re.fullmatch(pattern, f"{key}*")
+
+
 def test_who_calls_models_can_open_what_tenants_keys_are_sealed_with() -> None:
     callers = [
         function

@@ -193,7 +193,10 @@ def _status(trial: _Trial, run_id: str) -> str:
 def _memory(trial: _Trial) -> str:
     """What was said before is known to whoever serves now."""
     if trial.target.restart:
-        subprocess.run(trial.target.restart, shell=True, check=False, capture_output=True)  # noqa: S602  the caller's own command
+        done = subprocess.run(trial.target.restart, shell=True, check=False, capture_output=True)  # noqa: S602  the caller's own command
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise SmokeFailed(f"the command of --restart ended with {done.returncode}: {said}")
         _wait_until_it_answers(trial)
     history = trial.server.get(f"{trial.path}/messages", limit=50)
     if trial.word not in str(history):
