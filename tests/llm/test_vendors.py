@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remanence.errors import SettingsError
+from remanence.llm.faults import Fault, to_error
 from remanence.llm.vendors import VENDORS, configured
 
 
@@ -128,3 +129,13 @@ def test_what_no_call_could_be_made_with_is_told_at_start(name: str, value: str)
 )
 def test_other_addresses_are_taken(address: str) -> None:
     assert configured({"OLLAMA_BASE_URL": address})
+
+
+def test_a_password_in_an_address_is_shown_to_nobody() -> None:
+    provider = configured({"OPENAI_BASE_URL": "https://me:p@ss@example.org:8443/v1"})[0]
+
+    told = str(to_error(Fault(kind="connection"), provider))
+
+    assert provider.shown_url == "https://example.org:8443/v1"
+    assert "openai at https://example.org:8443/v1" in told
+    assert "p@ss" in provider.base_url

@@ -68,7 +68,7 @@ class AnthropicWire:
             provider=provider.name,
             provider_type=vendor.provider_type,
             context_window=window,
-            endpoint=provider.base_url,
+            endpoint=provider.shown_url,
             display_name=text(entry, "display_name") or model,
             is_tenants=provider.is_tenants,
         )

@@ -110,7 +110,7 @@ class BedrockWire:
             provider=vendor.name,
             provider_type=vendor.provider_type,
             context_window=known_window(plain_name(model)) or vendor.default_window,
-            endpoint=self.provider.base_url,
+            endpoint=self.provider.shown_url,
             display_name=name or model,
         )
 
@@ -122,7 +122,7 @@ class BedrockWire:
             provider=vendor.name,
             provider_type=vendor.provider_type,
             embedding_dim=known_dim(plain_name(model)),
-            endpoint=self.provider.base_url,
+            endpoint=self.provider.shown_url,
         )
 
 

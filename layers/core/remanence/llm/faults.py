@@ -111,7 +111,7 @@ def describe(
 
 def to_error(fault: Fault, provider: Provider) -> ProviderError:
     """The error to raise for a fault of this provider."""
-    where = f"{provider.name} at {provider.base_url}"
+    where = f"{provider.name} at {provider.shown_url}"
     if fault.kind == "timeout":
         return ProviderTimeout(f"{where} gave no answer in the time this call had")
     if fault.kind == "connection":

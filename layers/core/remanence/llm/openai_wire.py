@@ -200,7 +200,7 @@ class OpenAIWire:
             provider=provider.name,
             provider_type=provider.vendor.provider_type,
             context_window=window or provider.vendor.default_window,
-            endpoint=provider.base_url,
+            endpoint=provider.shown_url,
             display_name=text(entry, "name") or model,
             is_tenants=provider.is_tenants,
         )
@@ -212,5 +212,5 @@ class OpenAIWire:
             provider=self.provider.name,
             provider_type=self.provider.vendor.provider_type,
             embedding_dim=known_dim(model),
-            endpoint=self.provider.base_url,
+            endpoint=self.provider.shown_url,
         )

@@ -108,9 +108,9 @@ class Tenants:
                 " of its own",
                 field="name",
             )
-        if base_url is not None and base_url.rstrip("/") != place.base_url:
+        if base_url is not None and base_url.rstrip("/") != place.shown_url:
             raise InvalidRequest(
-                f"a key of {provider_type} goes to {place.base_url}, where this deployment has it;"
+                f"a key of {provider_type} goes to {place.shown_url}, where this deployment has it;"
                 " leave base_url out, or let the operator set another address",
                 field="base_url",
             )
@@ -131,7 +131,7 @@ class Tenants:
     def address_of(self, provider_type: str) -> str | None:
         """Where keys of this kind go; None: this deployment knows no such kind."""
         place = self._places.get(provider_type)
-        return None if place is None else place.base_url
+        return None if place is None else place.shown_url
 
     def close(self) -> None:
         """Close all connections, the deployment's too; a later call opens new ones."""

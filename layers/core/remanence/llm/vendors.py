@@ -126,6 +126,11 @@ class Provider:
     is_tenants: bool = False
 
     @property
+    def shown_url(self) -> str:
+        """Where it is, for callers: a name and a password in the address are the operator's."""
+        return re.sub(r"//[^/]*@", "//", self.base_url)
+
+    @property
     def is_at_home(self) -> bool:
         """Whether it is at the vendor's own address, as far as the vendor has one."""
         own_url = self.vendor.default_base_url
