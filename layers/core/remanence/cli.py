@@ -203,7 +203,10 @@ def _server_settings() -> Settings:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    given = {"REMANENCE_PG_URI": options.uri} if options.uri else {}
+    said = sys.stdin.readline().strip() if options.uri == "-" else options.uri
+    given = {"REMANENCE_PG_URI": said} if said else {}
+    if options.uri and not said:
+        raise SettingsError(["no URL of a database came in"])
     uri = Settings.from_env({**os.environ, **given}).pg_uri
     if not uri:
         raise SettingsError(["give --uri, or set REMANENCE_PG_URI"])
