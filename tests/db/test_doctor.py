@@ -276,6 +276,15 @@ def test_doctor_without_a_url_says_which_variable_to_set() -> None:
     assert "REMANENCE_PG_URI" in done.stderr
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_doctor_waits_for_a_number_of_seconds(seconds: str) -> None:
+    done = run_cli("doctor", "--timeout", seconds, "postgresql://u:secret@127.0.0.1:9/x")
+
+    assert done.returncode == 1
+    assert "--timeout must be a number of seconds above 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @contextmanager
 def login(databases: Databases, database: Database, role: str, rights: str) -> Generator[str]:
     """The URI of a role that exists for the block."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -225,6 +226,8 @@ def _doctor(options: argparse.Namespace) -> int:
         url = Settings.from_env(resolve_environment(os.environ)).pg_uri
     if not url:
         raise SettingsError(["give the URL of a database, or set REMANENCE_PG_URI"])
+    if not 0 < options.timeout < math.inf:
+        raise SettingsError(["--timeout must be a number of seconds above 0"])
     from remanence.doctor.command import run_doctor  # noqa: PLC0415  loads the database driver
 
     return run_doctor(url, options.purpose, seconds=options.timeout, as_json=options.json)
