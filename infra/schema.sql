@@ -547,8 +547,9 @@ begin
             select coalesce(jsonb_agg(
                 to_jsonb(passage) - 'lexemes' || jsonb_build_object('embedding', archive.embedding)
                 order by items.place), '[]')
-            from jsonb_array_elements(p -> 'passages') with ordinality as items (item, place)
-            join remanence.passages as passage on passage.id = items.item ->> 'id'));
+            from rows from (jsonb_to_recordset(p -> 'passages') as (id text)) with ordinality
+                as items (id, place)
+            join remanence.passages as passage on passage.id = items.id));
 end
 $$;
 
@@ -1751,10 +1752,10 @@ CREATE FUNCTION remanence.gap_fill_v1(p jsonb) RETURNS void
 begin
     perform remanence.enter_org(p ->> 'org_id');
     with still as materialized (
-        select passage.id, passage.org_id, passage.archive_id, item -> 'values' as numbers
-        from jsonb_array_elements(p -> 'vectors') as item
+        select passage.id, passage.org_id, passage.archive_id, made."values" as numbers
+        from jsonb_to_recordset(p -> 'vectors') as made (id text, version integer, "values" jsonb)
         join remanence.passages as passage
-            on passage.id = item ->> 'id' and passage.version = (item ->> 'version')::integer
+            on passage.id = made.id and passage.version = made.version
         where passage.archive_id = p ->> 'archive_id'
         order by passage.id
         for share of passage
@@ -2148,7 +2149,7 @@ begin
     is_erased := exists (
         select from jsonb_array_elements(p_snapshots) as item,
             jsonb_array_elements_text(item -> 'block_ids') as held (block_id)
-        where not exists (select from remanence.blocks where id = held.block_id));
+        where (select block.id from remanence.blocks as block where block.id = held.block_id) is null);
     with made as (
         insert into remanence.snapshots (org_id, agent_id, hash, kind, body)
         select conv.org_id, conv.agent_id, item ->> 'hash', item ->> 'kind', item ->> 'body'
@@ -2511,10 +2512,10 @@ begin
     insert into remanence.message_vectors (
         message_id, org_id, agent_id, model, dimensions, embedding)
     select msg.id, msg.org_id, msg.agent_id, handle,
-        jsonb_array_length(item -> 'values'), remanence.to_halfvec(array(
-            select value::real from jsonb_array_elements_text(item -> 'values') as value))
-    from jsonb_array_elements(p -> 'vectors') as item
-    join remanence.messages as msg on msg.id = item ->> 'id'
+        jsonb_array_length(made."values"), remanence.to_halfvec(array(
+            select value::real from jsonb_array_elements_text(made."values") as value))
+    from jsonb_to_recordset(p -> 'vectors') as made (id text, "values" jsonb)
+    join remanence.messages as msg on msg.id = made.id
     where msg.org_id = remanence.current_org()
     on conflict (message_id, model) do update
     set dimensions = excluded.dimensions, embedding = excluded.embedding;
@@ -3149,8 +3150,9 @@ begin
             select jsonb_agg(
                 to_jsonb(passage) - 'lexemes' || jsonb_build_object('embedding', archive.embedding)
                 order by items.place)
-            from jsonb_array_elements(p -> 'passages') with ordinality as items (item, place)
-            join remanence.passages as passage on passage.id = items.item ->> 'id'
+            from rows from (jsonb_to_recordset(p -> 'passages') as (id text)) with ordinality
+                as items (id, place)
+            join remanence.passages as passage on passage.id = items.id
             join remanence.archives as archive on archive.id = passage.archive_id));
 end
 $$;
@@ -5037,36 +5039,37 @@ declare
     stale boolean;
 begin
     perform from remanence.blocks
-    where id in (select edit ->> 'id' from jsonb_array_elements(p_blocks -> 'edited') as edit)
+    where id = any(array(
+        select edit ->> 'id' from jsonb_array_elements(p_blocks -> 'edited') as edit))
     order by id for update;
-    select bool_or(block.id is null or block.version <> (edit ->> 'base_version')::integer)
+    select bool_or(block.id is null or block.version <> edit.base_version)
     into stale
-    from jsonb_array_elements(p_blocks -> 'edited') as edit
+    from jsonb_to_recordset(p_blocks -> 'edited') as edit (id text, base_version integer)
     left join (
         remanence.blocks as block
         join remanence.agents_blocks as link
             on link.block_id = block.id and link.agent_id = p_agent_id)
-        on block.id = edit ->> 'id';
+        on block.id = edit.id;
     if stale or exists (
-        select from jsonb_array_elements(p_blocks -> 'created') as made
+        select from jsonb_to_recordset(p_blocks -> 'created') as made (label text)
         join remanence.agents_blocks as link
-            on link.agent_id = p_agent_id and link.label = made ->> 'label'
+            on link.agent_id = p_agent_id and link.label = made.label
         where not p_blocks -> 'detached' ? link.block_id
             and not exists (  -- renamed away by the same step
-                select from jsonb_array_elements(p_blocks -> 'edited') as edit
-                where edit ->> 'id' = link.block_id and edit ->> 'label' <> link.label))
+                select from jsonb_to_recordset(p_blocks -> 'edited') as edit (id text, label text)
+                where edit.id = link.block_id and edit.label <> link.label))
     then
         return false;
     end if;
 
     -- a shared block is renamed for all agents that have it: each must have the label free
     if exists (
-        select from jsonb_array_elements(p_blocks -> 'edited') as edit
+        select from jsonb_to_recordset(p_blocks -> 'edited') as edit (id text, label text)
         join remanence.agents_blocks as renamed
-            on renamed.block_id = edit ->> 'id' and renamed.label <> edit ->> 'label'
+            on renamed.block_id = edit.id and renamed.label <> edit.label
             and renamed.agent_id <> p_agent_id
         join remanence.agents_blocks as taken
-            on taken.agent_id = renamed.agent_id and taken.label = edit ->> 'label')
+            on taken.agent_id = renamed.agent_id and taken.label = edit.label)
     then
         raise unique_violation using message =
             'another agent that shares the renamed block has a block with that label';
@@ -5079,14 +5082,15 @@ begin
         where agent_id = p_agent_id
             and block_id in (select jsonb_array_elements_text(p_blocks -> 'detached'));
         update remanence.blocks as block
-        set value = edit ->> 'value', label = edit ->> 'label', description = edit ->> 'description',
+        set value = edit.value, label = edit.label, description = edit.description,
             version = block.version + 1, updated_at = clock_timestamp()
-        from jsonb_array_elements(p_blocks -> 'edited') as edit
-        where block.id = edit ->> 'id';
+        from jsonb_to_recordset(p_blocks -> 'edited')
+            as edit (id text, label text, value text, description text)
+        where block.id = edit.id;
         update remanence.agents_blocks as link
-        set label = edit ->> 'label'
-        from jsonb_array_elements(p_blocks -> 'edited') as edit
-        where link.block_id = edit ->> 'id' and link.label <> edit ->> 'label';
+        set label = edit.label
+        from jsonb_to_recordset(p_blocks -> 'edited') as edit (id text, label text)
+        where link.block_id = edit.id and link.label <> edit.label;
         insert into remanence.blocks (id, org_id, label, value, "limit", description)
         select made ->> 'id', p_org_id, made ->> 'label', made ->> 'value',
             (made ->> 'limit')::integer, made ->> 'description'
@@ -5144,14 +5148,14 @@ begin
     order by sources.place
     on conflict (passage_id, message_id) do nothing;
     update remanence.passages as passage
-    set metadata = passage.metadata || (item -> 'metadata')
-    from jsonb_array_elements(p -> 'changed') as item
-    where passage.id = item ->> 'id';
+    set metadata = passage.metadata || changed.metadata
+    from jsonb_to_recordset(p -> 'changed') as changed (id text, metadata jsonb)
+    where passage.id = changed.id;
     update remanence.passages as passage
     set metadata = jsonb_set(passage.metadata, '{fact,source_message_ids}',
         remanence.fact_source_ids_v1(passage.id))
-    from jsonb_array_elements(facts) as item
-    where passage.id = item ->> 'id'
+    from jsonb_to_recordset(facts) as fact (id text)
+    where passage.id = fact.id
         and passage.metadata #> '{fact,source_message_ids}'
             <> remanence.fact_source_ids_v1(passage.id);
     return true;

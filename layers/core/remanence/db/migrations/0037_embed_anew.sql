@@ -227,10 +227,10 @@ as $$
 begin
     perform remanence.enter_org(p ->> 'org_id');
     with still as materialized (
-        select passage.id, passage.org_id, passage.archive_id, item -> 'values' as numbers
-        from jsonb_array_elements(p -> 'vectors') as item
+        select passage.id, passage.org_id, passage.archive_id, made."values" as numbers
+        from jsonb_to_recordset(p -> 'vectors') as made (id text, version integer, "values" jsonb)
         join remanence.passages as passage
-            on passage.id = item ->> 'id' and passage.version = (item ->> 'version')::integer
+            on passage.id = made.id and passage.version = made.version
         where passage.archive_id = p ->> 'archive_id'
         order by passage.id
         for share of passage
@@ -533,10 +533,10 @@ begin
     insert into remanence.message_vectors (
         message_id, org_id, agent_id, model, dimensions, embedding)
     select msg.id, msg.org_id, msg.agent_id, handle,
-        jsonb_array_length(item -> 'values'), remanence.to_halfvec(array(
-            select value::real from jsonb_array_elements_text(item -> 'values') as value))
-    from jsonb_array_elements(p -> 'vectors') as item
-    join remanence.messages as msg on msg.id = item ->> 'id'
+        jsonb_array_length(made."values"), remanence.to_halfvec(array(
+            select value::real from jsonb_array_elements_text(made."values") as value))
+    from jsonb_to_recordset(p -> 'vectors') as made (id text, "values" jsonb)
+    join remanence.messages as msg on msg.id = made.id
     where msg.org_id = remanence.current_org()
     on conflict (message_id, model) do update
     set dimensions = excluded.dimensions, embedding = excluded.embedding;
