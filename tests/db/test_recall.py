@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,22 @@ def test_search_passages_compares_only_vectors_of_the_same_model_and_size(
         "another size",
         "same",
     ]
+
+
+def test_pages_of_one_length_are_parts_of_one_order(recall: PostgresRecall, past: Past) -> None:
+    thread = past.agent()
+    archive = past.archive(thread.agent_id)
+    for number in range(60):
+        past.passage(archive, f"Assistant: tea {number}", at=START + timedelta(hours=number))
+    for number in range(6):  # found late by words, and raised because "I" asks
+        past.passage(archive, f"User: {'this and that ' * 9}tea {number}", at=START)
+    wanted = PassageQuery(query="what did I say of tea?", agent_id=thread.agent_id, limit=3)
+
+    seen: list[str] = []
+    while page := recall.find_passages(ORG, replace(wanted, after=seen[-1] if seen else None)):
+        seen += [hit.record.passage.id for hit in page]
+
+    assert len(seen) == len(set(seen)) == 66
 
 
 def test_searches_take_vectors_as_json_has_them(recall: PostgresRecall, past: Past) -> None:

@@ -17,6 +17,8 @@
 --
 -- One scan over the agent's own messages, which also counts in how many of them each word is. Of
 -- many, message_candidates_v1 chooses those that are ranked.
+-- The texts of so many of the best are judged more closely; a next page ranks the others behind
+-- these (is_behind), so that pages of one length are parts of one order.
 with terms as materialized (
     select term.lexeme, term.weight, term.is_key, term.is_common,
         ('''' || replace(replace(term.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query,
@@ -97,7 +99,9 @@ hits as (
 ),
 best as materialized (
     select spoken.id, spoken.created_at, spoken.role, ranked.relevance, ranked.likeness,
-        ranked.lexical_rank, ranked.vector_rank, ranked.near, ranked.weight
+        ranked.lexical_rank, ranked.vector_rank, ranked.near, ranked.weight, row_number() over (
+            order by ranked.weight * (1 + ranked.near) desc, spoken.created_at desc, spoken.id)
+            > 2 * %(page_limit)s::integer + 50 as is_behind
     from (
         select array_agg(spoken.words order by spoken.place) as words,
             array_agg(spoken.thread order by spoken.place) as threads,
@@ -121,9 +125,10 @@ best as materialized (
 ),
 judged as materialized (
     select told.*, remanence.weigh_named_v1(
-            told.weight, told.is_named, told.relevance, max(told.relevance) over ())
+            told.weight, told.is_named, told.relevance, max(told.relevance) over (partition by told.is_behind))
         * remanence.raise_v3(told.said, told.near, told.is_speaker, told.has_phrase,
-            told.role = 'user', max(told.created_at) over () - told.created_at) as score
+            told.role = 'user', max(told.created_at) over (partition by told.is_behind)
+                - told.created_at) as score
     from (
         select best.*, spoken.said,
             coalesce(best.role = %(speaker)s::text, false) as is_speaker,
@@ -137,15 +142,17 @@ judged as materialized (
 ),
 found as (
     select once.id, once.said, once.lexical_rank, once.vector_rank,
-        coalesce(once.score / nullif(max(once.score) over (), 0), 0) as score,
-        row_number() over (order by once.score desc, once.created_at desc, once.id) as place,
+        least(1, coalesce(once.score / nullif(
+            max(once.score) filter (where not once.is_behind) over (), 0), 0)) as score,
+        row_number() over (
+            order by once.is_behind, once.score desc, once.created_at desc, once.id) as place,
         jsonb_build_object('words', round(once.relevance::numeric, 4),
             'vector', round(once.likeness::numeric, 4), 'when', round(once.near::numeric, 4),
             'speaker', once.is_speaker or once.is_named, 'phrase', once.has_phrase) as legs
     from (
         select judged.*, row_number() over (
-            partition by md5(judged.said) order by judged.score desc, judged.created_at desc,
-                judged.id) as copy
+            partition by md5(judged.said) order by judged.is_behind, judged.score desc,
+                judged.created_at desc, judged.id) as copy
         from judged
     ) as once
     where once.copy = 1

@@ -14,6 +14,8 @@
 --
 -- One scan, exact and over the archives in question only, reads what both rankings need. Of many,
 -- passage_candidates_v1 chooses those that are ranked.
+-- The texts of so many of the best are judged more closely; a next page ranks the others behind
+-- these (is_behind), so that pages of one length are parts of one order.
 with terms as materialized (
     select term.lexeme, term.weight, term.is_key, term.is_common,
         ('''' || replace(replace(term.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query,
@@ -104,7 +106,9 @@ hits as (
 ),
 weighed as (
     select kept.id, ranked.relevance, ranked.likeness, ranked.lexical_rank, ranked.vector_rank,
-        ranked.near, ranked.weight, passage.created_at, passage.text
+        ranked.near, ranked.weight, passage.created_at, passage.text, row_number() over (
+            order by ranked.weight * (1 + ranked.near) desc, ranked.place desc)
+            > 2 * %(page_limit)s::integer + 50 as is_behind
     from (
         select array_agg(kept.words order by kept.place) as words,
             array_agg(kept.thread order by kept.place) as threads,
@@ -132,9 +136,10 @@ weighed as (
 ),
 judged as (
     select told.*, remanence.weigh_named_v1(
-            told.weight, told.is_named, told.relevance, max(told.relevance) over ())
+            told.weight, told.is_named, told.relevance, max(told.relevance) over (partition by told.is_behind))
         * remanence.raise_v3(told.text, told.near, told.is_speaker, told.has_phrase,
-            told.is_of_user, max(told.created_at) over () - told.created_at) as score
+            told.is_of_user, max(told.created_at) over (partition by told.is_behind)
+                - told.created_at) as score
     from (
         select weighed.*,
             coalesce(remanence.side_v1(teller.name) = %(speaker)s::text, false) as is_speaker,
@@ -147,15 +152,17 @@ judged as (
 ),
 found as (
     select once.id, once.lexical_rank, once.vector_rank,
-        coalesce(once.score / nullif(max(once.score) over (), 0), 0) as score,
-        row_number() over (order by once.score desc, once.created_at desc, once.id) as place,
+        least(1, coalesce(once.score / nullif(
+            max(once.score) filter (where not once.is_behind) over (), 0), 0)) as score,
+        row_number() over (
+            order by once.is_behind, once.score desc, once.created_at desc, once.id) as place,
         jsonb_build_object('words', round(once.relevance::numeric, 4),
             'vector', round(once.likeness::numeric, 4), 'when', round(once.near::numeric, 4),
             'speaker', once.is_speaker or once.is_named, 'phrase', once.has_phrase) as legs
     from (
         select judged.*, row_number() over (
-            partition by md5(judged.text)
-            order by judged.score desc, judged.created_at desc, judged.id) as copy
+            partition by md5(judged.text) order by judged.is_behind, judged.score desc,
+                judged.created_at desc, judged.id) as copy
         from judged
     ) as once
     where once.copy = 1
