@@ -1,4 +1,4 @@
-"""A provider that does not work is left alone for a while, and asked again by one call."""
+"""A model that does not answer is left alone for a while, and asked again by one call."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_one_call_looks_after_the_pause_and_opens_the_way_for_all() -> None:
     circuit.enter()
 
 
-def test_dead_provider_is_not_called_and_its_neighbour_is() -> None:
+def test_dead_model_is_not_called_and_its_neighbours_are() -> None:
     clock = Clock()
     pace = Pace(sleep=lambda _seconds: None, clock=clock)
     vendors = {vendor.name: vendor for vendor in VENDORS}
@@ -85,13 +85,15 @@ def test_dead_provider_is_not_called_and_its_neighbour_is() -> None:
             call("groq/model")
         call("vllm/model")
         refused = len(dead.bodies)
+        dead.answers.append(a_reply("another model of it"))
+        call("groq/another")
         clock.now += PAUSE_S
         dead.answers.append(a_reply("back"))
         call("groq/model")
         models.close()
 
     assert asked == refused == 4 * MOST_FAILURES
-    assert len(dead.bodies) == asked + 1
+    assert len(dead.bodies) == asked + 2
 
 
 def test_rate_limit_is_an_answer_and_leaves_the_circuit_as_it_is() -> None:

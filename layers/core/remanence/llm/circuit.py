@@ -1,19 +1,20 @@
-"""Leaving a provider alone that does not work, for a while.
+"""Leaving a model alone that does not answer, for a while.
 
-Path: models.Models -> Circuit, one per provider and process.
-Each call of a dead provider costs its caller all tries and their pauses; after a few of them in a
+Path: line.Line -> Circuit, one per model of a line and process.
+Each call of a dead model costs its caller all tries and their pauses; after a few of them in a
 row the others are told at once, and one now and then looks whether it is back.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from remanence.errors import ProviderOverloaded
+from remanence.errors import ProviderOverloaded, ProviderTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 # Failed calls in a row (all their tries) after which nobody waits for the next.
 MOST_FAILURES = 3
@@ -21,7 +22,7 @@ PAUSE_S = 15.0
 
 
 class Circuit:
-    """Counts the calls of one provider that failed in a row. Safe to share between threads."""
+    """Counts the calls of one model that failed in a row. Safe to share between threads."""
 
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
         self._name = name
@@ -29,6 +30,21 @@ class Circuit:
         self._failures = 0
         self._closed_from = 0.0
         self._lock = Lock()
+
+    @contextmanager
+    def call(self) -> Generator[None]:
+        """Around a call with all its tries.
+
+        Raises:
+            ProviderOverloaded: see `enter`.
+        """
+        self.enter()
+        try:
+            yield
+        except (ProviderOverloaded, ProviderTimeout):
+            self.failed()
+            raise
+        self.worked()
 
     def enter(self) -> None:
         """Before a call.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remanence.errors import NotSupported, ProviderError, ProviderOverloaded, ProviderTimeout
+from remanence.errors import NotSupported, ProviderError
 from remanence.llm.anthropic_wire import AnthropicWire
 from remanence.llm.circuit import Circuit
 from remanence.llm.retry import retrying
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _ASK_S = 3.0
 _FRESH_S = 60.0
 _FRESH_AFTER_FAILURE_S = 10.0
+# Of how many models it is known how they work; a name costs nothing, so it comes from anywhere.
+_MOST_CIRCUITS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ class Line:
         self.provider = provider
         self.remembered = Listing()  # the last one, however old
         self._wire = open_wire(provider)
-        self._circuit = Circuit(provider.name, pace.clock)
+        self._circuits: dict[str, Circuit] = {}
         self._pace = pace
 
     @property
@@ -63,13 +65,8 @@ class Line:
             items = self._wire.call(request, stream=stream, deadline=deadline)
             return next(items), items
 
-        self._circuit.enter()
-        try:
+        with self._circuit(request.handle).call():
             first, rest = retrying(begin, deadline=deadline, pace=self._pace)
-        except (ProviderOverloaded, ProviderTimeout):
-            self._circuit.failed()
-            raise
-        self._circuit.worked()
         with closing(rest):
             yield first
             yield from rest
@@ -83,12 +80,16 @@ class Line:
         vectors: list[list[float]] = []
         for start in range(0, len(texts), size):
             batch = texts[start : start + size]
-            vectors += retrying(
-                partial(wire.embed, model, batch, deadline=deadline),
-                deadline=deadline,
-                pace=self._pace,
-            )
+            ask = partial(wire.embed, model, batch, deadline=deadline)
+            with self._circuit(f"{self.provider.name}/{model}").call():
+                vectors += retrying(ask, deadline=deadline, pace=self._pace)
         return vectors
+
+    def _circuit(self, handle: str) -> Circuit:
+        """Each model has its own: one that is overloaded shuts out no other."""
+        if len(self._circuits) >= _MOST_CIRCUITS:
+            self._circuits.clear()
+        return self._circuits.setdefault(handle, Circuit(handle, self._pace.clock))
 
     def listing(self, *, deadline: float) -> Listing:
         """What the provider offers, asked for again when it is no longer fresh."""
