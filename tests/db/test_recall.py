@@ -169,17 +169,19 @@ def test_search_passages_compares_only_vectors_of_the_same_model_and_size(
 def test_pages_of_one_length_are_parts_of_one_order(recall: PostgresRecall, past: Past) -> None:
     thread = past.agent()
     archive = past.archive(thread.agent_id)
-    for number in range(60):
+    for number in range(160):
         past.passage(archive, f"Assistant: tea {number}", at=START + timedelta(hours=number))
     for number in range(6):  # found late by words, and raised because "I" asks
         past.passage(archive, f"User: {'this and that ' * 9}tea {number}", at=START)
-    wanted = PassageQuery(query="what did I say of tea?", agent_id=thread.agent_id, limit=3)
+    wanted = PassageQuery(query="what did I say of tea?", agent_id=thread.agent_id, limit=20)
 
     seen: list[str] = []
     while page := recall.find_passages(ORG, replace(wanted, after=seen[-1] if seen else None)):
         seen += [hit.record.passage.id for hit in page]
 
-    assert len(seen) == len(set(seen)) == 66
+    assert len(seen) == len(set(seen)) == 166
+    shorter = recall.find_passages(ORG, replace(wanted, limit=3))
+    assert [hit.record.passage.id for hit in shorter] == seen[:3]
 
 
 def test_searches_take_vectors_as_json_has_them(recall: PostgresRecall, past: Past) -> None:

@@ -101,7 +101,7 @@ best as materialized (
     select spoken.id, spoken.created_at, spoken.role, ranked.relevance, ranked.likeness,
         ranked.lexical_rank, ranked.vector_rank, ranked.near, ranked.weight, row_number() over (
             order by ranked.weight * (1 + ranked.near) desc, spoken.created_at desc, spoken.id)
-            > 2 * %(page_limit)s::integer + 50 as is_behind
+            > greatest(150, 2 * %(page_limit)s::integer + 50) as is_behind
     from (
         select array_agg(spoken.words order by spoken.place) as words,
             array_agg(spoken.thread order by spoken.place) as threads,
@@ -121,11 +121,13 @@ best as materialized (
     join spoken on spoken.place = ranked.place
     where spoken.is_wanted
     order by ranked.weight * (1 + ranked.near) desc, spoken.created_at desc, spoken.id
-    limit case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end
+    limit case when %(after_id)s::text is null
+        then greatest(150, 2 * %(page_limit)s::integer + 50) end
 ),
 judged as materialized (
     select told.*, remanence.weigh_named_v1(
-            told.weight, told.is_named, told.relevance, max(told.relevance) over (partition by told.is_behind))
+            told.weight, told.is_named, told.relevance,
+            max(told.relevance) over (partition by told.is_behind))
         * remanence.raise_v3(told.said, told.near, told.is_speaker, told.has_phrase,
             told.role = 'user', max(told.created_at) over (partition by told.is_behind)
                 - told.created_at) as score

@@ -108,7 +108,7 @@ weighed as (
     select kept.id, ranked.relevance, ranked.likeness, ranked.lexical_rank, ranked.vector_rank,
         ranked.near, ranked.weight, passage.created_at, passage.text, row_number() over (
             order by ranked.weight * (1 + ranked.near) desc, ranked.place desc)
-            > 2 * %(page_limit)s::integer + 50 as is_behind
+            > greatest(150, 2 * %(page_limit)s::integer + 50) as is_behind
     from (
         select array_agg(kept.words order by kept.place) as words,
             array_agg(kept.thread order by kept.place) as threads,
@@ -124,7 +124,8 @@ weighed as (
         asked.weights, asked.is_common, scope.words, scope.threads, scope.moments, scope.likeness,
         hits.places, hits.terms, %(span_starts)s::timestamptz[], %(span_ends)s::timestamptz[],
         %(around)s::double precision,
-        case when %(after_id)s::text is null then 2 * %(page_limit)s::integer + 50 end,
+        case when %(after_id)s::text is null
+            then greatest(150, 2 * %(page_limit)s::integer + 50) end,
         scope.texts, scope.size, scope.matched, scope.found, scope.usual) as ranked
     join kept on kept.place = ranked.place
     cross join lateral (
@@ -136,7 +137,8 @@ weighed as (
 ),
 judged as (
     select told.*, remanence.weigh_named_v1(
-            told.weight, told.is_named, told.relevance, max(told.relevance) over (partition by told.is_behind))
+            told.weight, told.is_named, told.relevance,
+            max(told.relevance) over (partition by told.is_behind))
         * remanence.raise_v3(told.text, told.near, told.is_speaker, told.has_phrase,
             told.is_of_user, max(told.created_at) over (partition by told.is_behind)
                 - told.created_at) as score
