@@ -14,7 +14,7 @@ import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, TYPE_CHECKING, cast
 
 from remanence.api.wire.instants import in_utc
 from remanence.core.archival import NewText
@@ -171,4 +171,5 @@ def _tags(found: object) -> tuple[str, ...]:
     """Each once, as the routes take them; a bare text would be one tag for each of its letters."""
     if not isinstance(found, list):
         raise TypeError("tags must be a list of texts")
-    return tuple(dict.fromkeys(_not_empty(clean(tag)) for tag in found))
+    tags = cast("list[str]", found)  # what is no text has no method of one, and is refused so
+    return tuple(dict.fromkeys(_not_empty(clean(tag)) for tag in tags))
