@@ -14,7 +14,7 @@ import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from remanence.api.wire.instants import in_utc
 from remanence.core.archival import NewText
