@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support.lambda_world import API_KEY, MODEL, a_request, quiet_environment
+from support.lambda_world import API_KEY, MODEL, LambdaWorld, a_request, quiet_environment
 from support.snapshot_runtime import snapshot_of
 from support.template import function_for, of_type
 from support.wires import a_reply
@@ -18,8 +18,11 @@ from remanence.aws import ahead
 from remanence.engine.watch import log_step
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
     from support.bundle import Bundle
-    from support.lambda_world import LambdaWorld
+    from support.pg import Database
 
     from remanence.aws.observe import Message, Receive, Send
 
@@ -55,6 +58,15 @@ def test_start_ahead_of_requests_loads_the_packages_of_its_providers(
     assert {"openai", "boto3"} <= modules
     assert "anthropic" not in modules, "there is no key for it"
     assert ("snapshot_restore_py" in modules) is (function == "api")
+
+
+@pytest.fixture
+def lambda_world(
+    bundle: Bundle, fresh_database: Database, tmp_path: Path
+) -> Generator[LambdaWorld]:
+    """As for other tests, with a database that nobody else is connected to."""
+    with LambdaWorld.started(bundle, fresh_database, tmp_path) as started:
+        yield started
 
 
 def test_restored_function_knows_the_secrets_of_now(lambda_world: LambdaWorld) -> None:
