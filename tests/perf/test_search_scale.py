@@ -1,8 +1,7 @@
 """Searches cost what their owner holds, however large the table is, and find what is nearest.
 
 `make perf ARGS='tests/perf/test_search_scale.py -s'` prints a table for 1,000 and 100,000 rows;
-`SEARCH_ROWS=1000,1000000` before it asks for others (a million: some 3 GB, and half an hour on a
-busy machine).
+`SEARCH_ROWS=1000,1000000` before it asks for others (a million: some 3 GB and ten minutes).
 """
 
 from __future__ import annotations
