@@ -2047,18 +2047,6 @@ CREATE FUNCTION remanence.is_named_v1(p_teller text, p_names text[]) RETURNS boo
             and strpos(array_to_string(p_names, ' '), p_teller) > 0, false)
 $_$;
 
-CREATE FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $_$
-    select coalesce(string_to_array(named.speaker, ' ') && p_names
-        or named.speaker ~ '^[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}$' and exists (
-            select from unnest(p_names) as word where strpos(word, named.speaker) > 0), false)
-    from (
-        select lower(substring(p_text from
-            '^\s*([^\s:：]{1,20}|[[:upper:]][^\s:：]{0,19}(?: [[:upper:]][^\s:：]{0,19}){1,2})\s*[:：]'))
-    ) as named (speaker)
-$_$;
-
 CREATE FUNCTION remanence.keep_attached_archive_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -6276,9 +6264,6 @@ GRANT ALL ON FUNCTION remanence.instant_v1(p jsonb) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.is_named_v1(p_teller text, p_names text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.is_named_v1(p_teller text, p_names text[]) TO remanence_app;
-
-REVOKE ALL ON FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION remanence.is_told_by_v1(p_text text, p_names text[]) TO remanence_app;
 
 REVOKE ALL ON FUNCTION remanence.keep_attached_archive_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION remanence.keep_attached_archive_v1() TO remanence_app;

@@ -4,21 +4,6 @@
 -- The constants were chosen by hit@10, session recall and evidence within 2,000 tokens on the sets
 -- of 0008, each by leaving one conversation out at a time, by words alone and with vectors.
 
--- Whether one of the names (words of a question, in lower case) is that of whom a transcript says
--- spoke: its lines have the speaker in front. A name of several words has a capital at each. Names
--- in scripts without spaces may stand inside a word of the question.
-create function remanence.is_told_by_v1(p_text text, p_names text[]) returns boolean
-language sql immutable parallel safe
-as $$
-    select coalesce(string_to_array(named.speaker, ' ') && p_names
-        or named.speaker ~ '^[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}$' and exists (
-            select from unnest(p_names) as word where strpos(word, named.speaker) > 0), false)
-    from (
-        select lower(substring(p_text from
-            '^\s*([^\s:：]{1,20}|[[:upper:]][^\s:：]{0,19}(?: [[:upper:]][^\s:：]{0,19}){1,2})\s*[:：]'))
-    ) as named (speaker)
-$$;
-
 -- What a text weighs whose speaker the question names: its words count .2 more, next to the words
 -- of the best. The vector of a question has its names in it already.
 create function remanence.weigh_named_v1(

@@ -91,6 +91,7 @@ as $$
     group by heard.place
     having sum(heard.share) > 0
 $$;
+
 -- As rank_by_vector_v1; p_usual: what texts of the whole scope have on average, null: these are
 -- all of them.
 create function remanence.rank_by_vector_v2(
@@ -128,6 +129,7 @@ as $$
         window thread as (partition by told.thread order by told.place)
     ) as around
 $$;
+
 -- As rank_v1; the last five arguments as in rank_by_words_v3 and rank_by_vector_v2.
 create function remanence.rank_v2(
     p_weights real[], p_is_common boolean[], p_words integer[], p_threads integer[],
